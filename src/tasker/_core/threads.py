@@ -1,0 +1,233 @@
+"""The worker threads: cached, daemon, without limit, growing lazily.
+
+Tasks may block one another (a barrier, a queue), so a limit would be a deadlock in waiting. A thread whenever none is
+idle would make thousands of them for a burst of short tasks, and waking every idle one for such a burst is hardly
+better. So a few are woken or started at once, and beyond them a task is queued: while the queue is not empty, more
+threads come at each beat of 10 ms, one at first and twice as many each time, as long as no task at all has been taken
+for 2 ms; when tasks flow again it is one a beat.
+
+Not the default executor of asyncio: its threads are few, and a stuck one keeps the process from exiting.
+
+State: `_lock` guards the queue, the idle workers and the counts; what a worker does is written by that worker. The
+growth beats run on the clock thread and start only one thread themselves, which starts the others: starting hundreds
+would make every timer of the process late.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import get_ident
+
+from tasker._core import clock
+
+logger = logging.getLogger("tasker")
+
+_START_AT_ONCE = 4
+_BEAT = 0.010
+_STALLED_AFTER = 0.002
+_IDLE_FOR = 10.0
+_GROW_AT_MOST = 1024
+
+
+class _Worker(threading.Thread):
+    """One thread; `gate` is released by whoever gives it a job."""
+
+    def __init__(self, pool: _Pool, siblings: int) -> None:
+        super().__init__(name="tasker-worker", daemon=True)
+        self._pool = pool
+        self._siblings = siblings
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.job: Callable[[], object] | None = None
+
+    def run(self) -> None:
+        pool = self._pool
+        pool.arrived(self)
+        for _ in range(self._siblings):
+            pool.start_thread()
+        while (job := pool.next_job(self)) is not None:
+            try:
+                job()
+            except BaseException:  # a worker survives whatever its job does
+                logger.exception("a job in a worker thread of tasker's failed")
+            # Nothing of the job may stay alive while the thread waits for the next.
+            del job
+            note_doing("")
+
+
+class _Pool:
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._queue: deque[Callable[[], object]] = deque()
+        self._idle: list[_Worker] = []
+        self._workers: set[_Worker] = set()
+        self._starting = 0
+        self._waking = 0
+        self._taken_at = 0.0
+        self._step = 1
+        self._is_beating = False
+
+    def submit(self, job: Callable[[], object]) -> None:
+        with self._lock:
+            if self._idle and self._waking < _START_AT_ONCE:
+                self._wake_one(job)
+                return
+            self._queue.append(job)
+            is_first_few = len(self._workers) + self._starting < _START_AT_ONCE
+            if is_first_few:
+                self._starting += 1
+            elif self._is_beating:
+                return
+            else:
+                self._is_beating = True
+                self._step = 1
+        if is_first_few:
+            self.start_thread()
+        else:
+            self._beat_later()
+
+    def next_job(self, worker: _Worker) -> Callable[[], object] | None:
+        """Return what the worker does next; `None` ends its thread."""
+        with self._lock:
+            if self._queue:
+                self._taken_at = time.monotonic()
+                return self._queue.popleft()
+            self._idle.append(worker)
+        while not worker.gate.acquire(timeout=_IDLE_FOR):
+            with self._lock:
+                if worker in self._idle:
+                    self._idle.remove(worker)
+                    self._workers.discard(worker)
+                    return None
+        with self._lock:
+            self._waking -= 1
+            self._taken_at = time.monotonic()
+        job, worker.job = worker.job, None
+        return job
+
+    def arrived(self, worker: _Worker) -> None:
+        with self._lock:
+            self._starting -= 1
+            self._workers.add(worker)
+
+    def start_thread(self, siblings: int = 0) -> None:
+        """Start a thread that was counted as starting, and that starts `siblings` more."""
+        try:
+            _Worker(self, siblings).start()
+        except RuntimeError:
+            with self._lock:
+                self._starting -= 1 + siblings
+                if not self._workers:
+                    raise
+            logger.warning("the system starts no more threads; %d are at work", len(self._workers))
+
+    def running(self) -> list[tuple[str, int]]:
+        """Return what the workers do now: a name and the identifier of the thread."""
+        with self._lock:
+            idents = [worker.ident or 0 for worker in self._workers]
+        return [(name, ident) for ident in idents if (name := _doing.get(ident))]
+
+    def _beat_later(self) -> None:
+        clock.system().call_at(time.monotonic() + _BEAT, self._beat)
+
+    def _beat(self) -> None:
+        with self._lock:
+            if not self._queue:
+                self._is_beating = False
+                return
+            # Threads that are still on their way have taken nothing yet; that is no sign of tasks that block.
+            count = 0 if self._starting or self._waking else self._next_step()
+            while count and self._idle:
+                self._wake_one(self._queue.popleft())
+                count -= 1
+            self._starting += count
+        if count:
+            self.start_thread(siblings=count - 1)
+        self._beat_later()
+
+    def _next_step(self) -> int:
+        is_stalled = time.monotonic() - self._taken_at >= _STALLED_AFTER
+        count = min(self._step if is_stalled else 1, len(self._queue))
+        self._step = min(count * 2, _GROW_AT_MOST)
+        return count
+
+    def _wake_one(self, job: Callable[[], object]) -> None:
+        worker = self._idle.pop()
+        worker.job = job
+        self._waking += 1
+        worker.gate.release()
+
+
+_pool = _Pool()
+
+
+def submit(job: Callable[[], object]) -> None:
+    """Run `job` in a worker thread; it must not raise."""
+    now = clock.current()
+    if now is clock.system():
+        _pool.submit(job)
+        return
+    now.begin_work()
+
+    def counted() -> None:
+        now.enter(is_counted=True)
+        try:
+            job()
+        finally:
+            now.leave()
+
+    _pool.submit(counted)
+
+
+def start(name: str, target: Callable[[], object]) -> threading.Thread:
+    """Run `target` in a daemon thread of its own, for work that lasts."""
+    now = clock.current()
+    now.begin_work()
+
+    def counted() -> None:
+        now.enter(is_counted=True)
+        try:
+            target()
+        except BaseException:
+            logger.exception("the thread %s of tasker's failed", name)
+        finally:
+            now.leave()
+
+    thread = threading.Thread(target=counted, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+_doing: dict[int, str] = {}
+
+
+def note_doing(name: str) -> str:
+    """Say what this thread does from now on, for the report of what is still running, and return what it did before.
+
+    Only worker threads are listed there; the empty name means that they do nothing.
+    """
+    ident = get_ident()
+    before = _doing.pop(ident, "")
+    if name:
+        _doing[ident] = name
+    return before
+
+
+def running() -> list[tuple[str, int]]:
+    """Return the name and the thread identifier of each task that runs in a worker thread now."""
+    return _pool.running()
+
+
+def _start_afresh_in_child() -> None:
+    global _pool  # noqa: PLW0603 - the threads did not survive the fork
+    _pool = _Pool()
+    _doing.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh_in_child)

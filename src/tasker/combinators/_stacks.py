@@ -1,0 +1,88 @@
+"""What is running now, and where: for the report of what does not stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from itertools import dropwhile
+from types import FrameType
+from typing import Any, NamedTuple
+
+from tasker._core import threads
+from tasker._core.loops import outcome_of
+from tasker._core.task import AsyncCall
+
+_MACHINERY = frozenset({"asyncio", "threading", "tasker"})
+
+
+class RunningTask(NamedTuple):
+    """A task that has not returned.
+
+    Attributes:
+        name: The name of the task.
+        stack: Where it is, as text.
+    """
+
+    name: str
+    stack: str
+
+
+def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
+    """Return what runs in worker threads, and what runs on a loop, the user's own included; from any thread.
+
+    If there is nothing of that, the loop itself is named: it may be waiting for threads that are not tasker's.
+    """
+    frames = sys._current_frames()
+    found = [RunningTask(name, _text(_stack_of(frames.get(ident)))) for name, ident in threads.running()]
+    if loop is None:
+        return found
+    thread: int | None = getattr(loop, "_thread_id", None)
+    step = _stack_of(frames.get(thread or 0))
+    # A task that is in the middle of a step, because it blocks the loop, is where the loop's thread is.
+    blocking = asyncio.current_task(loop)
+    for task in sorted(asyncio.all_tasks(loop), key=id):
+        coroutine: Any = task.get_coro()
+        if getattr(coroutine, "cr_code", None) is not outcome_of.__code__:
+            stack = _inside(step) if task is blocking else _frames_of(coroutine)
+            found.append(RunningTask(task.get_name(), _text(stack)))
+    return found or [RunningTask("the event loop", _text(step))]
+
+
+def _stack_of(frame: FrameType | None) -> list[FrameType]:
+    stack: list[FrameType] = []
+    while frame is not None:
+        stack.append(frame)
+        frame = frame.f_back
+    stack.reverse()
+    return list(dropwhile(_is_machinery, stack)) or stack
+
+
+def _inside(stack: list[FrameType]) -> list[FrameType]:
+    """Leave out what runs the loop, and what it was called by, from the stack of a thread that is in a task's step."""
+    inside = list(dropwhile(lambda frame: frame.f_code is not AsyncCall.outcome.__code__, stack))
+    return inside[1:] or stack
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    """Whether a frame is of what runs tasks, and says nothing about where the user's code is."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _MACHINERY
+
+
+def _frames_of(coroutine: Any) -> list[FrameType]:  # noqa: ANN401 - coroutines and what they await have no common type
+    """Follow a suspended coroutine to what it awaits; the frame of tasker's own wrapper is left out."""
+    frames: list[FrameType] = []
+    if getattr(coroutine, "cr_code", None) is AsyncCall.outcome.__code__:
+        coroutine = coroutine.cr_await
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is None:
+            break
+        frames.append(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    return frames
+
+
+def _text(frames: list[FrameType]) -> str:
+    summary = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames)
+    return "".join(summary.format()).rstrip() or "  (it is just running, or has just ended)"

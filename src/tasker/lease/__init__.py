@@ -1,0 +1,1 @@
+"""Leases, written once on the ports: their renewal, and the lockers."""

@@ -1,0 +1,194 @@
+"""Lockers on top of a `LeaseStore`: waiting, renewal and release exist here once, whatever the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from tasker._core import clock
+from tasker._core.calling import in_worker
+from tasker._core.context import Context, DerivedContext
+from tasker._core.durations import Duration, seconds_of
+from tasker._core.waiting import refuse_on_loop, wait_for_end, wait_for_end_async
+from tasker.errors import StoreUnavailable
+from tasker.lease.renewal import Renewal
+from tasker.ports import Held, LeaseStore
+
+logger: logging.Logger = logging.getLogger("tasker")
+
+_POLL = (0.1, 0.3)
+_TRIES_TO_FREE = 3
+_C_co = TypeVar("_C_co", bound="Context | None", covariant=True)
+
+
+class LockedContext(DerivedContext):
+    """The context under which a lock is held; it ends with `LeaseLost` when the lock is lost."""
+
+    __slots__ = ("_fencing_token",)
+
+    def __init__(self, parent: Context, token: int) -> None:
+        """Not for use outside: see `Locker`."""
+        self._fencing_token = token
+        super().__init__(parent, parent._values, parent._deadline)
+
+    @property
+    def fencing_token(self) -> int:
+        """An integer that grows with each acquisition of the same key; let what you write to check it."""
+        return self._fencing_token
+
+
+class LockerFactory:
+    """Gives lockers whose locks are leases in a store.
+
+    One factory is one owner; it has one thread that renews all of its locks, started with the first.
+    """
+
+    def __init__(self, store: LeaseStore, *, ttl: Duration = 15) -> None:
+        """Make a factory; it does no I/O.
+
+        Args:
+            store: Where the locks are.
+            ttl: How long a lock outlives its holder; it is renewed at each third of that.
+
+        Raises:
+            ValueError: The duration is not positive.
+        """
+        self._store = store
+        self._ttl = seconds_of(ttl, "ttl", positive=True)
+        self._owner = str(uuid.uuid4())
+        self._renewal = Renewal(store.extend, self._owner, self._ttl, store.call_limit)
+
+    def locker_for(self, key: str) -> Locker:
+        """Return the locker for a key.
+
+        Raises:
+            TypeError: The key is no string.
+            ValueError: It is empty, longer than 255 characters, or has a NUL.
+        """
+        return Locker(self, checked_key(key, "key"))
+
+    def _acquire(self, key: str) -> tuple[Held, float] | None:
+        sent = clock.current().boottime()
+        grants = self._store.acquire(self._owner, round(self._ttl * 1_000_000), [key]).grants
+        return (Held(key, grants[0].token), sent) if grants else None
+
+    def _free(self, held: Held) -> None:
+        self._renewal.remove(held)
+        for attempt in range(1, _TRIES_TO_FREE + 1):
+            try:
+                self._store.free(self._owner, [held])
+            except StoreUnavailable as error:
+                if attempt == _TRIES_TO_FREE:
+                    logger.warning("the lock %r was not freed; it ends within %g s: %s", held.id, self._ttl, error)
+            else:
+                return
+
+
+class Locker:
+    """A lock for one key; made by a `LockerFactory`. Any thread and any loop may use it."""
+
+    def __init__(self, factory: LockerFactory, key: str) -> None:
+        """Not for use outside."""
+        self._factory = factory
+        self._key = key
+
+    def lock(self, ctx: Context) -> Locking[LockedContext]:
+        """Wait until the lock is free and take it, for a `with` or an `async with` block.
+
+        Under a context that already holds this lock it returns at once, and frees nothing at its end.
+
+        Raises:
+            Cancelled: (at the start of the block) `ctx` ended first.
+        """
+        return Locking(self._factory, self._key, ctx, waits=True)
+
+    def try_lock(self, ctx: Context) -> Locking[LockedContext | None]:
+        """Take the lock if it is free now, for a `with` or `async with` block; its value is `None` if not."""
+        return Locking(self._factory, self._key, ctx, waits=False)
+
+    def __repr__(self) -> str:
+        return f"<Locker {self._key!r}>"
+
+
+class Locking(Generic[_C_co]):
+    """One use of a lock as a block; made by a `Locker`, for one block."""
+
+    def __init__(self, factory: LockerFactory, key: str, ctx: Context, *, waits: bool) -> None:
+        """Not for use outside."""
+        self._factory = factory
+        self._key = key
+        self._ctx = ctx
+        self._waits = waits
+        self._held: Held | None = None
+        self._locked: LockedContext | None = None
+
+    def __enter__(self) -> _C_co:
+        refuse_on_loop("with locker.lock(ctx)", "async with")
+        while not self._try() and self._waits:
+            wait_for_end(self._ctx, random.uniform(*_POLL))
+        return self._locked  # type: ignore[return-value]  # None only where _C_co allows it
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    async def __aenter__(self) -> _C_co:
+        try:
+            while not await in_worker(self._try) and self._waits:
+                await wait_for_end_async(self._ctx, random.uniform(*_POLL))
+        except asyncio.CancelledError:
+            # It may have been acquired all the same; nobody would free it.
+            await in_worker(self._leave)
+            raise
+        return self._locked  # type: ignore[return-value]  # None only where _C_co allows it
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await in_worker(self._leave)
+
+    def _try(self) -> bool:
+        """Take the lock if it is free, or if the context holds it already."""
+        self._ctx.raise_if_done()
+        outer: LockedContext | None = self._ctx.value((self._factory, self._key))
+        if outer is not None and not outer.done:
+            self._locked = LockedContext(self._ctx, outer.fencing_token)
+            return True
+        acquired = self._factory._acquire(self._key)
+        if acquired is None:
+            return False
+        self._held, sent = acquired
+        locked = self._locked = LockedContext(self._ctx, self._held.token)
+        locked._values = ((self._factory, self._key), locked, locked._values)
+        self._factory._renewal.add(self._held, sent, locked._close)
+        return True
+
+    def _leave(self) -> None:
+        if self._locked is not None:
+            self._locked.__exit__(None, None, None)
+        held, self._held = self._held, None
+        if held is not None:
+            self._factory._free(held)
+
+
+def checked_key(key: object, argument: str) -> str:
+    """Return a key or an id that every store can keep.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It is empty, longer than 255 characters, or has a NUL.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"{argument}: expected a string, got {key!r}")
+    if not key or len(key) > _LONGEST or "\0" in key:
+        got = f"{len(key)} characters" if len(key) > _LONGEST else repr(key)
+        raise ValueError(f"{argument}: expected 1 to {_LONGEST} characters without NUL, got {got}")
+    return key
+
+
+_LONGEST = 255

@@ -1,0 +1,46 @@
+"""When to look at which entry next: one heap, whatever the number of schedules."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasker.scheduler._entry import Entry
+
+
+class Agenda:
+    """A heap of entries by the time to look at them, in microseconds by the store's clock.
+
+    It belongs to the driver's thread. An entry that is put again leaves its old place behind, which is passed over.
+    """
+
+    def __init__(self) -> None:
+        """Make an empty agenda."""
+        self._heap: list[tuple[int, int, Entry]] = []
+        self._count = 0
+
+    def put(self, entry: Entry, when: int | None) -> None:
+        """Look at the entry then, and not at another time; `None`: not by itself."""
+        self._count += 1
+        entry.place = self._count
+        if when is not None:
+            heapq.heappush(self._heap, (when, self._count, entry))
+
+    def next_time(self) -> int | None:
+        """Return when there is something to look at."""
+        while self._heap and self._heap[0][2].place != self._heap[0][1]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: int, most: int) -> list[Entry]:
+        """Take out the entries whose time has come, the earliest first, and not more than `most`."""
+        taken: list[Entry] = []
+        while len(taken) < most:
+            when = self.next_time()
+            if when is None or when > now:
+                break
+            entry = heapq.heappop(self._heap)[2]
+            entry.place = 0
+            taken.append(entry)
+        return taken

@@ -1,0 +1,204 @@
+"""What to do about a schedule now: pure functions of the plan, the state of its row, and the store's clock.
+
+Nothing here reads a clock or does I/O, so that "should it run now?" is a table in a test and not a matter of timing.
+All instants are microseconds by the store's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tasker.ports import FORMAT, Grant, Passed, Reason, ScheduleState
+from tasker.scheduler._plan import Plan
+
+# With `misfire="skip"`, a slot may start this late without counting as missed, unless `late` says otherwise.
+PUNCTUAL = 30_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Propose this slot.
+
+    Attributes:
+        slot: What to propose; the row's own slot or request goes before it.
+        base: The end of the last run that it was computed from, if it was.
+    """
+
+    slot: int
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again then; `None`: when somebody rings."""
+
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PassOver:
+    """Decide these slots without running any of them."""
+
+    passed: Passed
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The schedule has no more slots."""
+
+
+Decision = Run | Wait | PassOver | Finished
+
+
+def decide(plan: Plan, state: ScheduleState, now: int) -> Decision:
+    """Say what to do about a schedule whose row is `state`, at `now`."""
+    if state.format > FORMAT:
+        return Wait(None)
+    if _is_held(state, now):
+        return Wait(_when_to_look_again(plan, state, now))
+    if state.requested is not None:
+        return Run(state.requested)
+    if state.paused is not None:
+        return Wait(None)
+    if state.slot is not None:
+        return Run(state.slot)
+    return _decide_idle(plan, state, now)
+
+
+def look_again(plan: Plan, state: ScheduleState, now: int) -> Decision:
+    """Say what to do if `state` was read a while ago: what was held then may be free, and only a proposal can tell."""
+    decision = decide(plan, state, now)
+    if isinstance(decision, Wait) and _is_held(state, now):
+        return _guess(plan, state, now)
+    return decision
+
+
+def _is_held(state: ScheduleState, now: int) -> bool:
+    return state.lease_until is not None and state.lease_until > now
+
+
+def _when_to_look_again(plan: Plan, state: ScheduleState, now: int) -> int | None:
+    # Its holder may renew for long, but also be done at any moment and free the next slot.
+    following = plan.next_after(now)
+    return state.lease_until if following is None else min(state.lease_until or following, following)
+
+
+def _guess(plan: Plan, state: ScheduleState, now: int) -> Run:
+    """Propose what would be due if the holder were done; a wrong guess is refused, and the reply brings the facts."""
+    if plan.counts_from_last_run:
+        # No run has ended at -1: without a base that fits, nothing is given that is not due.
+        return Run(now, -1 if state.ended is None else state.ended)
+    done = replace(state, decided=max(state.decided, state.slot or 0), slot=None, owner=None, lease_until=None)
+    decision = decide(plan, done, now)
+    return decision if isinstance(decision, Run) else Run(state.slot or now)
+
+
+def _decide_idle(plan: Plan, state: ScheduleState, now: int) -> Decision:
+    if _is_for_now(plan, state):
+        slot = state.decided + 1
+        return Wait(slot) if slot > now else Run(slot)
+    if plan.counts_from_last_run:
+        return _decide_from_last_run(plan, state, now)
+    start = start_of(state)
+    first = plan.next_after(start)
+    if first is None:
+        return Finished()
+    if first > now:
+        return Wait(first)
+    return _decide_due(plan, start, first, now)
+
+
+def _is_for_now(plan: Plan, state: ScheduleState) -> bool:
+    """Whether the first run does not wait for a slot: nothing has been decided since the row was made."""
+    is_new = state.runs == 0 and state.ended is None
+    at_once = plan.policy.first == "now" or (plan.policy.first == "auto" and plan.counts_from_last_run)
+    return is_new and at_once
+
+
+def _decide_from_last_run(plan: Plan, state: ScheduleState, now: int) -> Decision:
+    base = state.decided if state.ended is None else state.ended
+    slot = plan.next_after(base)
+    if slot is None:
+        return Finished()
+    return Wait(slot) if slot > now else Run(slot, state.ended)
+
+
+def _decide_due(plan: Plan, start: int, first: int, now: int) -> Decision:
+    policy = plan.policy
+    late = PUNCTUAL if policy.misfire == "skip" and policy.late is None else policy.late
+    earliest = start if late is None else max(start, now - late - 1)
+    if policy.misfire == "run_all":
+        return _decide_in_order(plan, start, first, earliest, now)
+    last, count = plan.last_until(start, now)
+    if last is None or last > earliest:
+        return Run(first if last is None else last)
+    return PassOver(Passed(first, last, count, Reason.MISFIRED))
+
+
+def _decide_in_order(plan: Plan, start: int, first: int, earliest: int, now: int) -> Decision:
+    slot = plan.next_after(earliest)
+    if slot is None or slot > now:
+        last, count = plan.last_until(start, now)
+        return PassOver(Passed(first, first if last is None else last, count, Reason.MISFIRED))
+    last, count = plan.last_until(earliest, now)
+    if count is None and last is not None:
+        # Too many to make up for: only the newest of them.
+        slot = _nth_before(plan, earliest, last)
+    return Run(slot)
+
+
+def _nth_before(plan: Plan, earliest: int, last: int) -> int:
+    """Return a slot from which on there are few enough up to `last`, without walking through all of them."""
+    span = last - earliest
+    while True:
+        span //= 2
+        slot = plan.next_after(last - span)
+        if slot is None:
+            return last
+        if plan.last_until(slot, last)[1] is not None:
+            return slot
+
+
+def start_of(state: ScheduleState) -> int:
+    """Return the instant after which slots count: what lies before a definition was first seen is not its misfire."""
+    return max(state.decided, state.defined)
+
+
+def passed_before(plan: Plan, grant: Grant) -> Passed | None:
+    """Return the slots that were missed before the one that was granted."""
+    if grant.manual or plan.counts_from_last_run:
+        return None
+    start = start_of(grant.state)
+    first = plan.next_after(start)
+    if first is None or first >= grant.slot:
+        return None
+    last, count = plan.last_until(start, grant.slot - 1)
+    return Passed(first, first if last is None else last, count, Reason.MISFIRED)
+
+
+def passed_during(plan: Plan, grant: Grant, now: int) -> Passed | None:
+    """Return the slots that passed while the granted one ran, where the policy is to skip those."""
+    if grant.manual or plan.counts_from_last_run:
+        return None
+    if plan.policy.overlap == "queue" or plan.policy.misfire == "run_all":
+        return None
+    start = max(grant.slot, start_of(grant.state))
+    last, count = plan.last_until(start, now)
+    if last is None:
+        return None
+    first = plan.next_after(start)
+    return Passed(last if first is None else first, last, count, Reason.OVERLAP)
+
+
+def through_of(grant: Grant, passed: tuple[Passed, ...]) -> int:
+    """Return up to where all is decided by a run that counts, and by the slots that were passed over for it."""
+    if grant.manual:
+        return grant.state.decided
+    return max([grant.slot, *(each.until for each in passed)])
+
+
+def next_slot_of(plan: Plan, through: int | None, grant: Grant, now: int) -> int | None:
+    """Return the next slot, as advice for people."""
+    if through is None:
+        return grant.slot
+    return plan.next_after(now if plan.counts_from_last_run else through)

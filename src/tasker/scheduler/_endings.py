@@ -1,0 +1,65 @@
+"""How the end of a run is reported to the store."""
+
+from __future__ import annotations
+
+import traceback
+
+from tasker._core.leaving import Outcome as Left
+from tasker._core.leaving import is_cancellation
+from tasker.errors import DeadlineExceeded, LeaseLost
+from tasker.ports import Ending, Grant, Outcome, Passed
+from tasker.scheduler import _due
+from tasker.scheduler._entry import ActiveRun
+from tasker.scheduler._plan import Plan
+
+_LONGEST_ERROR = 8_000
+
+
+def ending_of(plan: Plan, active: ActiveRun, left: Left, now: int) -> Ending:
+    """Report a run that ended by itself, failed, or left because its context ended."""
+    outcome = _outcome_of(active, left)
+    error = None if left is None or is_cancellation(left) else _text_of(left)
+    goes_back = outcome in (Outcome.INTERRUPTED, Outcome.LEASE_LOST)
+    return _ending(plan, active.grant, outcome, now, error, goes_back=goes_back)
+
+
+def final_loss(plan: Plan, grant: Grant, now: int) -> Ending:
+    """Give a slot up that was started too often without an answer."""
+    error = f"given up after {grant.attempt - 1} starts that never reported an end"
+    return _ending(plan, grant, Outcome.LEASE_LOST, now, error, goes_back=False)
+
+
+def _outcome_of(active: ActiveRun, left: Left) -> Outcome:
+    if left is None:
+        return Outcome.SUCCEEDED
+    if is_cancellation(left):
+        return Outcome.LEASE_LOST if isinstance(active.ctx.cause, LeaseLost) else Outcome.INTERRUPTED
+    return Outcome.TIMED_OUT if isinstance(left, DeadlineExceeded) else Outcome.FAILED
+
+
+def _ending(plan: Plan, grant: Grant, outcome: Outcome, now: int, error: str | None, *, goes_back: bool) -> Ending:
+    try:
+        passed = () if goes_back else _passed(plan, grant, now)
+        through = None if goes_back else _due.through_of(grant, passed)
+        next_slot = _due.next_slot_of(plan, through, grant, now)
+    except Exception:  # noqa: BLE001 - a schedule that fails is found out by the next decision; the run has ended all the same
+        passed, through, next_slot = (), None if goes_back else _due.through_of(grant, ()), None
+    return Ending(
+        id=grant.id,
+        token=grant.token,
+        outcome=outcome,
+        through=through,
+        passed=passed,
+        next_slot=next_slot,
+        error=error,
+    )
+
+
+def _passed(plan: Plan, grant: Grant, now: int) -> tuple[Passed, ...]:
+    found = (_due.passed_before(plan, grant), _due.passed_during(plan, grant, now))
+    return tuple(passed for passed in found if passed is not None)
+
+
+def _text_of(error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error))
+    return text if len(text) <= _LONGEST_ERROR else f"…{text[-_LONGEST_ERROR:]}"

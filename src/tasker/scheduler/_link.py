@@ -1,0 +1,77 @@
+"""The driver's link to the store: what time it is there, and whether it answers."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from tasker._core import clock
+from tasker.errors import StoreUnavailable
+
+logger = logging.getLogger("tasker")
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+
+class _Reply(Protocol):
+    @property
+    def now(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Reply)
+
+
+class Link:
+    """Asks the store, keeps its time, and paces the attempts while it is away. It belongs to the driver's thread.
+
+    The store's time is estimated as this machine's boot time plus an offset, from the newest reply: taken for the time
+    in the middle of the call. The wall clock of this machine is never looked at.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Make a link to a store that people know as `name`."""
+        self._name = name
+        self._offset: float | None = None
+        self._pause = 0.0
+        self._retry_at = 0.0
+        self.is_down = False
+
+    def now(self) -> int:
+        """Return the store's time, in microseconds; before the first reply, this machine's."""
+        if self._offset is None:
+            return round(clock.current().time() * 1_000_000)
+        return round(clock.current().boottime() * 1_000_000 + self._offset)
+
+    def ask(self, operation: Callable[[], R]) -> R:
+        """Call an operation of the store.
+
+        Raises:
+            StoreUnavailable: It did not answer; see `seconds_until_retry`.
+        """
+        now = clock.current()
+        sent = now.boottime()
+        try:
+            reply = operation()
+        except StoreUnavailable as error:
+            self._note_down(error)
+            raise
+        self._offset = reply.now - (sent + now.boottime()) / 2 * 1_000_000
+        if self.is_down:
+            self.is_down = False
+            self._pause = 0.0
+            logger.info("the store of %s is back", self._name)
+        return reply
+
+    def seconds_until_retry(self) -> float:
+        """Return how long not to ask the store for anything: zero while it answers."""
+        return max(0.0, self._retry_at - clock.current().boottime()) if self.is_down else 0.0
+
+    def _note_down(self, error: StoreUnavailable) -> None:
+        if not self.is_down:
+            logger.warning("the store of %s is away, nothing is started until it is back: %s", self._name, error)
+        self.is_down = True
+        self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
+        self._retry_at = clock.current().boottime() + self._pause * random.uniform(0.5, 1.0)

@@ -1,0 +1,249 @@
+"""The simple ports as a store: a locker factory for the leases and a repository for the states, key by key.
+
+Policy and waiting stay above; here each operation of `Store` becomes, for each id, a lock and one or two steps of the
+repository. What a pair cannot do: it has no clock of its own, so the clocks of the instances must agree; it keeps no
+history; it rings no bell, so what another instance changes is seen at the next slot; and its promises after a lost lock
+rest on the repository refusing an older token.
+
+The rules of a row are those of all stores (`tasker.store._rules`).
+
+Threads: `claim`, `finish`, `skip` and `release` are called by the driver's thread only, so that a lock is given back by
+the thread that took it; `_lock` guards what the renewal's thread sees of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+from tasker._core import clock
+from tasker._core.context import Context
+from tasker.errors import StaleToken
+from tasker.ports import (
+    Action,
+    Answer,
+    Claimed,
+    Definition,
+    Done,
+    Ending,
+    Fenced,
+    Finished,
+    Grant,
+    Held,
+    LockerFactory,
+    Polled,
+    Proposal,
+    Registered,
+    Renewed,
+    Repository,
+    RunRecord,
+    ScheduleState,
+    Skip,
+)
+from tasker.store import _rules
+from tasker.store._row import Row
+
+# A lock that another holds says nothing of when it will be free.
+_LOOK_AGAIN_AFTER = 1_000_000
+
+
+class _Lock(NamedTuple):
+    token: int
+    locked: Context
+    block: AbstractContextManager[Context | None]
+
+    def free(self) -> None:
+        self.block.__exit__(None, None, None)
+
+
+class PairStore:
+    """Implements `tasker.ports.Store` on a `LockerFactory` and a `Repository`."""
+
+    # The calls are the locker's and the repository's own; how long they may take is up to them.
+    call_limit = 1.0
+
+    def __init__(self, locker_factory: LockerFactory, repository: Repository) -> None:
+        """Put the two together."""
+        self._factory = locker_factory
+        self._repository = repository
+        self._mutex = threading.Lock()
+        self._locks: dict[str, _Lock] = {}
+        self._ids: set[str] = set()
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        """Make the states that are missing, note changed definitions, and return all of them."""
+        now = _now()
+        for definition in definitions:
+            state = self._repository.find_by_id(definition.id)
+            if state is None:
+                self._repository.create(_rules.new(definition, now).state())
+                continue
+            row = _row_of(state)
+            if _rules.redefine(row, definition, now):
+                self._update(row)
+        self._ids.update(definition.id for definition in definitions)
+        return Registered(now, 0, self.states([definition.id for definition in definitions]))
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        """Lock and take up to `capacity` of the proposed slots."""
+        now = _now()
+        grants: list[Grant] = []
+        refused: list[ScheduleState] = []
+        for proposal in sorted(proposals, key=lambda each: each.id):
+            granted = self._claim(owner, ttl, proposal) if len(grants) < capacity else None
+            if isinstance(granted, Grant):
+                grants.append(granted)
+            elif (state := granted or self._repository.find_by_id(proposal.id)) is not None:
+                refused.append(state)
+        return Claimed(now, tuple(grants), tuple(refused))
+
+    def _claim(self, owner: str, ttl: int, proposal: Proposal) -> Grant | ScheduleState | None:
+        block = self._factory.locker_for(proposal.id).try_lock(Context.background())
+        locked = block.__enter__()
+        grant: Grant | None = None
+        try:
+            state = self._repository.find_by_id(proposal.id)
+            if locked is None or state is None:
+                return None if state is None else _held_by_another(state)
+            grant = self._take(owner, ttl, proposal, state, locked)
+            if grant is None:
+                return state
+            with self._mutex:
+                self._locks[proposal.id] = _Lock(grant.token, locked, block)
+            return grant
+        finally:
+            if grant is None:
+                block.__exit__(None, None, None)
+
+    def _take(self, owner: str, ttl: int, proposal: Proposal, state: ScheduleState, locked: Context) -> Grant | None:
+        now = _now()
+        row = _row_of(state)
+        # The lock is what excludes; a lease in the state is only what its last holder noted.
+        row.lease_until = None
+        if not _rules.is_claimable(row, proposal, now):
+            return None
+        grant, _ = _rules.claim(row, proposal, owner, ttl, now)
+        if isinstance(locked, Fenced):
+            row.token = locked.fencing_token
+        return replace(grant, token=row.token) if self._update(row) else None
+
+    def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
+        """Say which locks are still held; each locker renews its own."""
+        del owner, ttl, timeout
+        with self._mutex:
+            kept = [each.id for each in held if self._has(each)]
+        return Renewed(_now(), frozenset(kept))
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        """Record how runs ended, and free their locks."""
+        return Finished(_now(), {ending.id: self._finish(owner, ending) for ending in endings})
+
+    def _finish(self, owner: str, ending: Ending) -> Answer:
+        lock = self._locks.get(ending.id)
+        state = self._repository.find_by_id(ending.id)
+        if lock is None or lock.token != ending.token or state is None:
+            return Answer.LOST
+        row = _row_of(state)
+        recorded = False
+        if _rules.is_holder(row, owner, ending.token):
+            _rules.finish(row, ending, _now())
+            recorded = self._update(row)
+        self._free(ending.id)
+        return Answer.RECORDED if recorded else Answer.LOST
+
+    def skip(self, skips: Sequence[Skip]) -> Done:
+        """Decide slots without a run, each under its lock."""
+        now = _now()
+        return Done(now, frozenset(skip.id for skip in skips if self._skip(skip, now)))
+
+    def _skip(self, skip: Skip, now: int) -> bool:
+        with self._factory.locker_for(skip.id).try_lock(Context.background()) as locked:
+            state = None if locked is None else self._repository.find_by_id(skip.id)
+            if state is None:
+                return False
+            row = _row_of(state)
+            # What is locked here is held by nobody; an owner in the state is one that died.
+            row.owner = row.lease_until = None
+            return _rules.skip(row, skip, now) is not None and self._update(row)
+
+    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
+        """Free the locks among `ids` that are not in `running`."""
+        freed: list[str] = []
+        for id in ids:
+            lock = self._locks.get(id)
+            if lock is None or Held(id, lock.token) in running:
+                continue
+            state = self._repository.find_by_id(id)
+            row = None if state is None else _row_of(state)
+            if row is not None and _rules.is_holder(row, owner, lock.token):
+                _rules.release(row)
+                self._update(row)
+            self._free(id)
+            freed.append(id)
+        return Done(_now(), frozenset(freed))
+
+    def control(self, action: Action, ids: Sequence[str] | None) -> Done:
+        """Pause, resume or trigger schedules."""
+        now = _now()
+        known: list[str] = []
+        for state in self.states(ids):
+            row = _row_of(state)
+            _rules.control(row, action, now)
+            if self._update(row):
+                known.append(state.id)
+        return Done(now, frozenset(known))
+
+    def poll(self, epoch: int) -> Polled:
+        """There is no bell: nothing is ever new."""
+        return Polled(_now(), epoch, ())
+
+    def states(self, ids: Sequence[str] | None = None) -> tuple[ScheduleState, ...]:
+        """Return the states with these ids; `None`: those that this process has registered."""
+        found = (self._repository.find_by_id(id) for id in sorted(self._ids if ids is None else ids))
+        return tuple(state for state in found if state is not None)
+
+    def history(self, id: str, limit: int) -> tuple[RunRecord, ...]:
+        """There is no history."""
+        del id, limit
+        return ()
+
+    def trim(self, ids: Sequence[str], keep: int, before: int) -> int:
+        """There is nothing to delete."""
+        del ids, keep, before
+        return 0
+
+    def close(self) -> None:
+        """Free what is still locked."""
+        for id in list(self._locks):
+            self._free(id)
+
+    def _has(self, held: Held) -> bool:
+        lock = self._locks.get(held.id)
+        return lock is not None and lock.token == held.token and not lock.locked.done
+
+    def _free(self, id: str) -> None:
+        with self._mutex:
+            lock = self._locks.pop(id)
+        lock.free()
+
+    def _update(self, row: Row) -> bool:
+        try:
+            self._repository.update(row.state())
+        except StaleToken:
+            return False
+        return True
+
+
+def _held_by_another(state: ScheduleState) -> ScheduleState:
+    return replace(state, owner=state.owner or "another", lease_until=_now() + _LOOK_AGAIN_AFTER)
+
+
+def _row_of(state: ScheduleState) -> Row:
+    return Row(**{field.name: getattr(state, field.name) for field in fields(ScheduleState)})
+
+
+def _now() -> int:
+    return round(clock.current().time() * 1_000_000)

@@ -1,0 +1,109 @@
+"""A schedule and the policies for it, in the store's terms: whole microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from tasker._core.durations import Duration, seconds_of
+from tasker._core.instants import instant_of, micros_of
+from tasker.schedule import Schedule, counts_from_last_run, with_salt
+
+Misfire = Literal["run_once", "skip", "run_all"]
+Overlap = Literal["skip", "queue"]
+OnFailure = Literal["record", "raise"]
+First = Literal["auto", "now", "next"]
+
+# Slots that are passed over are counted one by one up to here; beyond, nobody needs to know how many they were.
+COUNTED = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What happens in all cases but the plain one; see `Scheduler.with_schedule`."""
+
+    misfire: Misfire = "run_once"
+    late: int | None = None
+    overlap: Overlap = "skip"
+    on_failure: OnFailure = "record"
+    first: First = "auto"
+
+
+def policy_of(misfire: Misfire, late: Duration | None, overlap: Overlap, on_failure: OnFailure, first: First) -> Policy:
+    """Check what the user gave.
+
+    Raises:
+        ValueError: A name is unknown; the message lists the known ones.
+    """
+    names: list[tuple[str, object, object]] = [
+        ("misfire", misfire, Misfire),
+        ("overlap", overlap, Overlap),
+        ("on_failure", on_failure, OnFailure),
+        ("first", first, First),
+    ]
+    for argument, given, known in names:
+        if given not in get_args(known):
+            listed = ", ".join(repr(name) for name in get_args(known))
+            raise ValueError(f"{argument}: expected one of {listed}, got {given!r}")
+    micros = None if late is None else round(seconds_of(late, "late") * 1_000_000)
+    return Policy(misfire=misfire, late=micros, overlap=overlap, on_failure=on_failure, first=first)
+
+
+class Plan:
+    """When the slots of one id are."""
+
+    __slots__ = ("_schedule", "counts_from_last_run", "policy")
+
+    def __init__(self, id: str, schedule: Schedule, policy: Policy) -> None:
+        """Take a schedule for an id, whose jitter depends on that id.
+
+        Raises:
+            TypeError: It is no schedule.
+        """
+        if not isinstance(schedule, Schedule):
+            raise TypeError(f"schedule: expected a schedule such as Daily(hour=3), got {schedule!r}")
+        self._schedule = with_salt(schedule, id)
+        self.counts_from_last_run = counts_from_last_run(schedule)
+        self.policy = policy
+
+    def __str__(self) -> str:
+        return str(self._schedule)
+
+    def next_after(self, micros: int) -> int | None:
+        """Return the first slot strictly after an instant.
+
+        Raises:
+            ValueError: The schedule broke its promise: the slot is naive, or not later.
+        """
+        slot = self._schedule.next_after(instant_of(micros))
+        if slot is None:
+            return None
+        if slot.utcoffset() is None or (found := micros_of(slot)) <= micros:
+            raise ValueError(f"{self._schedule}: the slot after {instant_of(micros)} came back as {slot!r}")
+        return found
+
+    def last_until(self, start: int, now: int) -> tuple[int | None, int | None]:
+        """Return the last slot later than `start` and not later than `now`, and how many such slots there are.
+
+        The number is `None` beyond `COUNTED`; then the last one is looked for from its end, in growing steps back.
+        """
+        last, count = None, 0
+        slot = self.next_after(start)
+        while slot is not None and slot <= now:
+            last, count = slot, count + 1
+            if count > COUNTED:
+                return self._last_before(last, now), None
+            slot = self.next_after(slot)
+        return last, count
+
+    def _last_before(self, known: int, now: int) -> int:
+        back = 1_000_000
+        while (begin := now - back) > known:
+            found = self.next_after(begin)
+            if found is not None and found <= now:
+                known = found
+                break
+            back *= 2
+        while (found := self.next_after(known)) is not None and found <= now:
+            known = found
+        return known

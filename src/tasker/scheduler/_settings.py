@@ -1,0 +1,31 @@
+"""What a scheduler was made with, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of a scheduler.
+
+    Attributes:
+        owner: Its random id.
+        name: What people know it as.
+        max_running: How many runs it may have at once.
+        lease: The length of a lease, in seconds.
+        max_attempts: How often a slot is started without an answer before it is given up.
+        history: How many records are kept for each id.
+        history_age: How old they may become, in microseconds.
+        close_store: Called when nothing runs any more.
+    """
+
+    owner: str
+    name: str
+    max_running: int
+    lease: float
+    max_attempts: int
+    history: int
+    history_age: int
+    close_store: Callable[[], object]

@@ -1,0 +1,323 @@
+"""The memory store: the table that all other stores keep elsewhere, as dicts under one lock.
+
+It is the reference for whoever writes another one, together with the rules that it applies (`tasker.store._rules`):
+each operation takes the lock, reads the clock once, and replies with values that nobody can change. One store object is
+one world; several schedulers of one process share it by sharing the object. Nothing survives the process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from tasker._core import clock
+from tasker._core.durations import Duration
+from tasker.errors import StaleToken
+from tasker.lease import lockers
+from tasker.ports import (
+    FORMAT,
+    Acquired,
+    Action,
+    Answer,
+    Claimed,
+    Definition,
+    Done,
+    Ending,
+    Finished,
+    Grant,
+    Held,
+    LeaseGrant,
+    Polled,
+    Proposal,
+    Registered,
+    Renewed,
+    RunRecord,
+    ScheduleState,
+    Skip,
+)
+from tasker.store import _rules
+from tasker.store._lock_row import LockRow, is_free, is_lock_holder, take
+from tasker.store._row import Row
+
+_TRIM_AT_MOST = 10_000
+
+
+class Store:
+    """Keeps schedules, their history and locks in this process; implements `tasker.ports.Store` and `LeaseStore`.
+
+    Its clock is tasker's own, so that virtual time drives it in tests.
+
+    Attributes:
+        namespace: Accepted so that all stores are made alike; each memory store is a world of its own anyway.
+        call_limit: No operation waits for anything, so it is never reached.
+    """
+
+    def __init__(self, namespace: str = "", *, keep: int = 100) -> None:
+        """Make an empty store.
+
+        Args:
+            namespace: Has no effect here.
+            keep: How many records of history are kept for each schedule; the oldest go first.
+        """
+        self.namespace = namespace
+        self.call_limit: float = 3.0
+        self._keep = keep
+        self._mutex = threading.Lock()
+        self._epoch = 0
+        self._rows: dict[str, Row] = {}
+        self._records: dict[str, list[RunRecord]] = {}
+        self._rung: dict[str, None] = {}
+        self._locks: dict[str, LockRow] = {}
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        """Make the rows that are missing, note changed definitions, and return all of them."""
+        with self._mutex:
+            now = self._now()
+            for definition in definitions:
+                row = self._rows.get(definition.id)
+                if row is None:
+                    self._rows[definition.id] = _rules.new(definition, now)
+                else:
+                    _rules.redefine(row, definition, now)
+            return Registered(now, self._epoch, self._states(definition.id for definition in definitions))
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        """Give the caller up to `capacity` of the proposed slots, each with a lease."""
+        grants: list[Grant] = []
+        refused: list[ScheduleState] = []
+        with self._mutex:
+            now = self._now()
+            for proposal in proposals:
+                row = self._rows.get(proposal.id)
+                if row is None:
+                    continue
+                if len(grants) < capacity and _rules.is_claimable(row, proposal, now):
+                    grants.append(self._grant(row, proposal, owner, ttl, now))
+                else:
+                    refused.append(row.state())
+            return Claimed(now, tuple(grants), tuple(refused))
+
+    def _grant(self, row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> Grant:
+        grant, dead = _rules.claim(row, proposal, owner, ttl, now)
+        if dead is not None:
+            self._record(dead)
+        return grant
+
+    def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:  # noqa: ARG002 - never waits
+        """Let the leases end later, where owner and token are still those of the row."""
+        with self._mutex:
+            now = self._now()
+            kept = {
+                lease.id
+                for lease in held
+                if (row := self._rows.get(lease.id)) is not None and _rules.renew(row, owner, lease.token, ttl, now)
+            }
+            return Renewed(now, frozenset(kept))
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        """Record how runs ended, free their rows, and write their history."""
+        with self._mutex:
+            now = self._now()
+            answers = {ending.id: self._finish(owner, ending, now) for ending in endings}
+            self._ring(ending.id for ending in endings if _rules.is_given_back(ending, answers[ending.id]))
+            return Finished(now, answers)
+
+    def _finish(self, owner: str, ending: Ending, now: int) -> Answer:
+        row = self._rows.get(ending.id)
+        if row is None:
+            return Answer.LOST
+        if _rules.is_holder(row, owner, ending.token):
+            self._record(*_rules.finish(row, ending, now))
+            return Answer.RECORDED
+        recorded = _rules.was_recorded(row, owner, ending, self._records.get(ending.id, ()))
+        return Answer.ALREADY if recorded else Answer.LOST
+
+    def skip(self, skips: Sequence[Skip]) -> Done:
+        """Decide slots without a run, where the row is free."""
+        with self._mutex:
+            now = self._now()
+            moved: set[str] = set()
+            for skipped in skips:
+                row = self._rows.get(skipped.id)
+                record = None if row is None else _rules.skip(row, skipped, now)
+                if record is not None:
+                    self._record(record)
+                    moved.add(skipped.id)
+            return Done(now, frozenset(moved))
+
+    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds without knowing it."""
+        known = {(held.id, held.token) for held in running}
+        with self._mutex:
+            freed: list[str] = []
+            for id in ids:
+                row = self._rows.get(id)
+                if row is not None and (id, row.token) not in known and _rules.is_holder(row, owner, row.token):
+                    _rules.release(row)
+                    freed.append(id)
+            self._ring(freed)
+            return Done(self._now(), frozenset(freed))
+
+    def control(self, action: Action, ids: Sequence[str] | None) -> Done:
+        """Pause, resume or trigger schedules, and ring the bell."""
+        with self._mutex:
+            now = self._now()
+            rows = [row for row in self._select(ids) if row.format <= FORMAT]
+            for row in rows:
+                record = _rules.control(row, action, now)
+                if record is not None:
+                    self._record(record)
+            known = frozenset(row.id for row in rows)
+            self._ring(known)
+            return Done(now, known)
+
+    def poll(self, epoch: int) -> Polled:
+        """Return the bell's epoch, and the rows for which it was rung since `epoch`."""
+        with self._mutex:
+            touched: list[str] = []
+            for id in reversed(self._rung):
+                if self._rows[id].rung <= epoch:
+                    break
+                touched.append(id)
+            return Polled(self._now(), self._epoch, self._states(touched))
+
+    def states(self, ids: Sequence[str] | None = None) -> tuple[ScheduleState, ...]:
+        """Return the rows with these ids (`None`: all), ordered by id."""
+        with self._mutex:
+            return self._states(ids)
+
+    def history(self, id: str, limit: int) -> tuple[RunRecord, ...]:
+        """Return the newest `limit` records of a schedule, the newest first."""
+        with self._mutex:
+            return tuple(self._records.get(id, ())[: -limit - 1 : -1])
+
+    def trim(self, ids: Sequence[str], keep: int, before: int) -> int:
+        """Delete records of these ids: older than `before`, or beyond the newest `keep`."""
+        left = _TRIM_AT_MOST
+        with self._mutex:
+            for id in ids:
+                records = self._records.get(id, [])
+                old = sum(record.at < before for record in records)
+                gone = min(left, max(old, len(records) - keep))
+                del records[:gone]
+                left -= gone
+            return _TRIM_AT_MOST - left
+
+    def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
+        """Take the locks among `keys` that are free or over, each with a new token."""
+        grants: list[LeaseGrant] = []
+        with self._mutex:
+            now = self._now()
+            for key in keys:
+                row = self._locks.setdefault(key, LockRow())
+                if is_free(row, now):
+                    take(row, owner, ttl, now)
+                    grants.append(LeaseGrant(key, row.token, row.lease_until))
+            return Acquired(now, tuple(grants))
+
+    def extend(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:  # noqa: ARG002 - never waits
+        """Let locks end later, where owner and token are still those of the row."""
+        with self._mutex:
+            now = self._now()
+            mine = self._held(owner, held)
+            for row in mine.values():
+                row.lease_until = now + ttl
+            return Renewed(now, frozenset(mine))
+
+    def free(self, owner: str, held: Sequence[Held]) -> Done:
+        """Free locks, where owner and token are still those of the row."""
+        with self._mutex:
+            mine = self._held(owner, held)
+            for row in mine.values():
+                row.owner = None
+            return Done(self._now(), frozenset(mine))
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+    def _now(self) -> int:
+        # Rounded, not cut: a virtual instant that is a whole number of microseconds must stay that one.
+        return round(clock.current().time() * 1_000_000)
+
+    def _ring(self, ids: Iterable[str]) -> None:
+        """Ring the bell for these rows, if there are any; the rows rung last stand last in `_rung`."""
+        rows = [self._rows[id] for id in ids]
+        if rows:
+            self._epoch += 1
+        for row in rows:
+            row.rung = self._epoch
+            self._rung.pop(row.id, None)
+            self._rung[row.id] = None
+
+    def _record(self, *records: RunRecord) -> None:
+        for record in records:
+            kept = self._records.setdefault(record.id, [])
+            kept.append(record)
+            if len(kept) > self._keep:
+                del kept[0]
+
+    def _select(self, ids: Iterable[str] | None) -> list[Row]:
+        names = sorted(self._rows if ids is None else set(ids))
+        return [self._rows[id] for id in names if id in self._rows]
+
+    def _states(self, ids: Iterable[str] | None) -> tuple[ScheduleState, ...]:
+        return tuple(row.state() for row in self._select(ids))
+
+    def _held(self, owner: str, held: Sequence[Held]) -> dict[str, LockRow]:
+        rows = ((lease, self._locks.get(lease.id)) for lease in held)
+        return {lease.id: row for lease, row in rows if row is not None and is_lock_holder(row, owner, lease.token)}
+
+
+class LockerFactory(lockers.LockerFactory):
+    """Gives lockers for locks that threads and loops of this process share; implements `tasker.ports.LockerFactory`."""
+
+    def __init__(self, store: Store | None = None, *, ttl: Duration = 15) -> None:
+        """Make a factory.
+
+        Args:
+            store: Where the locks are; factories of one store share them. `None` means a store of its own.
+            ttl: How long a lock outlives a holder that does not renew it.
+
+        Raises:
+            ValueError: The duration is not positive.
+        """
+        super().__init__(Store() if store is None else store, ttl=ttl)
+
+
+class Repository:
+    """Keeps one `ScheduleState` for each id in this process; implements `tasker.ports.Repository`.
+
+    Its states are not the rows of a `Store`: those belong to `claim` and `finish`, and a whole state written over one
+    of them would undo a claim.
+    """
+
+    def __init__(self) -> None:
+        """Make an empty repository."""
+        self._mutex = threading.Lock()
+        self._states: dict[str, ScheduleState] = {}
+
+    def find_by_id(self, id: str) -> ScheduleState | None:
+        """Return the newest state, or `None` if there is none."""
+        return self._states.get(id)
+
+    def create(self, state: ScheduleState) -> None:
+        """Store the state of an id that has none; if it has one already, leave that as it is."""
+        with self._mutex:
+            self._states.setdefault(state.id, state)
+
+    def update(self, state: ScheduleState) -> None:
+        """Replace the state, or store it if there is none.
+
+        Raises:
+            StaleToken: The stored state has a higher `token`.
+        """
+        with self._mutex:
+            newest = self._states.get(state.id, state).token
+            if state.token < newest:
+                raise StaleToken(state.id, state.token, newest)
+            self._states[state.id] = state
+
+    def delete_by_id(self, id: str) -> None:
+        """Delete the state; deleting what is not there is no error."""
+        with self._mutex:
+            self._states.pop(id, None)

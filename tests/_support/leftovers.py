@@ -1,0 +1,84 @@
+"""What a run must not leave behind: asyncio tasks, threads, timers, hooks, coroutines, signal handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CoroutineType
+from typing import Any
+
+from tasker import Context
+from tasker._core import clock, threads
+
+PATIENCE = 5.0
+
+
+def timers() -> int:
+    """Count the timers that the clock thread still has to call."""
+    system = clock.system()
+    with system._lock:
+        return sum(not timer.is_cancelled for _, _, timer in system._heap)
+
+
+def hooks(ctx: Context) -> int:
+    """Count what would be called when a context ends."""
+    return len(ctx._hooks or ())
+
+
+def busy_workers() -> int:
+    """Count the worker threads that are not idle."""
+    pool = threads._pool
+    with pool._lock:
+        return len(pool._workers) - len(pool._idle) + pool._starting + len(pool._queue)
+
+
+def other_threads() -> set[str]:
+    """Return the names of the threads that are neither cached workers nor the clock."""
+    return {thread.name for thread in threading.enumerate() if thread.name not in {"tasker-worker", "tasker-clock"}}
+
+
+def suspended_coroutines() -> list[CoroutineType[Any, Any, Any]]:
+    """Return the coroutines that were begun and never ended; what is not referenced any more is collected before."""
+    gc.collect()
+    return [
+        each
+        for each in gc.get_objects()
+        if inspect.iscoroutine(each) and inspect.getcoroutinestate(each) != inspect.CORO_CLOSED
+    ]
+
+
+@contextmanager
+def nothing_left_behind(ctx: Context | None = None) -> Iterator[None]:
+    """Check that what ran in the block is gone after it: in this thread, and within some seconds in the others.
+
+    Args:
+        ctx: A context that has as many hooks after the block as before.
+    """
+    before = (timers(), other_threads(), signal.getsignal(signal.SIGINT), hooks(ctx) if ctx else 0)
+    coroutines = {id(each) for each in suspended_coroutines()}
+    yield
+    eventually(lambda: busy_workers() == 0, "worker threads are busy")
+    eventually(lambda: timers() <= before[0], "timers are left")
+    assert other_threads() <= before[1]
+    assert signal.getsignal(signal.SIGINT) is before[2]
+    assert (hooks(ctx) if ctx else 0) == before[3]
+    assert [each for each in suspended_coroutines() if id(each) not in coroutines] == []
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait until something that other threads are about to do is done."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.001)
+
+
+def tasks_of_loop() -> set[asyncio.Task[Any]]:
+    """Return the asyncio tasks of the running loop, but for the current one."""
+    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]

@@ -1,0 +1,539 @@
+"""Stores that break one promise each, made from the memory store by small changes, and a way to run promises."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+from unittest import SkipTest
+
+from tasker._core.context import Context
+from tasker.contract import LeaseStoreContract, LockerFactoryContract, Promises, RepositoryContract, StoreContract
+from tasker.ports import (
+    FORMAT,
+    Acquired,
+    Action,
+    Answer,
+    Claimed,
+    Definition,
+    Done,
+    Ending,
+    Finished,
+    Grant,
+    Held,
+    Polled,
+    Proposal,
+    Registered,
+    Renewed,
+    RunRecord,
+    ScheduleState,
+    Skip,
+)
+from tasker.store import memory
+from tasker.store._row import Row
+
+FAR = 2**60
+
+
+def verdict(suite: type[Promises], promise: str) -> AssertionError | None:
+    """Run one promise of a suite as pytest would; return how it failed, or `None` if it is kept.
+
+    Raises:
+        LookupError: The suite has no such promise, or skips it: then it proves nothing.
+    """
+    test = suite()
+    test.setup_method()
+    try:
+        getattr(test, promise)()
+    except AssertionError as failure:
+        return failure
+    except (SkipTest, AttributeError) as error:
+        raise LookupError(f"{suite.__name__} does not run {promise}") from error
+    finally:
+        test.teardown_method()
+    return None
+
+
+def suite_for(store: type[memory.Store]) -> type[StoreContract]:
+    """Return the store suite for a kind of memory store."""
+
+    class Suite(StoreContract):
+        def setup_method(self) -> None:
+            super().setup_method()
+            self.store = store()
+
+        def make_store(self) -> memory.Store:
+            return self.store
+
+        def make_newer(self, id: str) -> None:
+            self.store._rows[id].format = FORMAT + 1
+
+        def set_token(self, id: str, token: int) -> None:
+            self.store._rows[id].token = token
+
+        def delete_row(self, id: str) -> None:
+            del self.store._rows[id]
+
+    return Suite
+
+
+class TwoHolders(memory.Store):
+    """Gives a row that is held."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        for row in self._rows.values():
+            row.lease_until = None if row.lease_until is None else 0
+        return super().claim(owner, ttl, capacity, proposals)
+
+
+class TwoHoldersInARace(memory.Store):
+    """Looks first and gives later, with nothing that holds the others off in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mutex = nullcontext()  # type: ignore[assignment]
+
+    def _grant(self, row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> Grant:
+        time.sleep(0.001)
+        return super()._grant(row, proposal, owner, ttl, now)
+
+
+class EndlessLease(memory.Store):
+    """Never gives the row of a dead owner to another."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        for row in self._rows.values():
+            row.lease_until = None if row.owner is None else FAR
+        return super().claim(owner, ttl, capacity, proposals)
+
+
+class EarlyEnd(memory.Store):
+    """Gives leases away a little before their end, as a store does that trusts the clock of its caller."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        for row in self._rows.values():
+            if row.lease_until is not None and row.lease_until - self._now() < 100_000:
+                row.lease_until = 0
+        return super().claim(owner, ttl, capacity, proposals)
+
+
+class LostUpdate(memory.Store):
+    """Writes the whole row back as it was read when the run began, over what people asked for meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read: dict[str, ScheduleState] = {}
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        reply = super().claim(owner, ttl, capacity, proposals)
+        self._read |= {state.id: state for state in self.states([grant.id for grant in reply.grants])}
+        return reply
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        for ending in endings:
+            row, read = self._rows.get(ending.id), self._read.get(ending.id)
+            if row is not None and read is not None:
+                row.requested, row.paused = read.requested, read.paused
+        return super().finish(owner, endings)
+
+
+class SlotTwice(memory.Store):
+    """Does not note that a slot is decided."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        return super().finish(owner, [replace(e, through=None if e.through is None else 0) for e in endings])
+
+
+class StaleToken(memory.Store):
+    """Believes whoever says that he finished."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        rows = [self._rows[ending.id] for ending in endings]
+        current = [replace(ending, token=row.token) for ending, row in zip(endings, rows, strict=True)]
+        return super().finish(rows[0].owner or owner, current)
+
+
+class StaleRenewal(memory.Store):
+    """Renews by name."""
+
+    def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
+        return super().renew(owner, ttl, [Held(h.id, self._rows[h.id].token) for h in held], timeout)
+
+
+class TooEarly(memory.Store):
+    """Gives slots that are not due."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        now = self._now()
+        return super().claim(owner, ttl, capacity, [replace(p, slot=min(p.slot, now)) for p in proposals])
+
+
+class Undecided(memory.Store):
+    """Gives slots that were decided before."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        for proposal in proposals:
+            if proposal.id in self._rows:
+                self._rows[proposal.id].decided = 0
+        return super().claim(owner, ttl, capacity, proposals)
+
+
+class NoBase(memory.Store):
+    """Does not look at the base of a proposal."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        return super().claim(owner, ttl, capacity, [replace(p, base=None) for p in proposals])
+
+
+class NoCapacity(memory.Store):
+    """Gives more than was asked for."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        return super().claim(owner, ttl, len(proposals), proposals)
+
+
+class NoPause(memory.Store):
+    """Runs what is paused."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        paused = {id: row.paused for id, row in self._rows.items()}
+        for row in self._rows.values():
+            row.paused = None
+        reply = super().claim(owner, ttl, capacity, proposals)
+        for id, since in paused.items():
+            self._rows[id].paused = since
+        return reply
+
+
+class TokenWithoutClock(memory.Store):
+    """Counts tokens from 1, so that they start again with a lost row."""
+
+    def _grant(self, row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> Grant:
+        token = row.token
+        grant = super()._grant(row, proposal, owner, ttl, now)
+        row.token = token + 1
+        return replace(grant, token=row.token)
+
+
+class TokenOfTheClock(memory.Store):
+    """Gives the same token twice when the clock stands still."""
+
+    def _grant(self, row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> Grant:
+        grant = super()._grant(row, proposal, owner, ttl, now)
+        row.token = now // 1_000_000 * 1_000_000 + 1_000_000
+        return replace(grant, token=row.token)
+
+
+class ForgetsTheDead(memory.Store):
+    """Takes a row over without a word about the attempt that died."""
+
+    def _grant(self, row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> Grant:
+        row.owner = None
+        return super()._grant(row, proposal, owner, ttl, now)
+
+
+class ForgetsTheSlot(memory.Store):
+    """Goes on with the proposed slot where an attempt at another one died."""
+
+    def _grant(self, row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> Grant:
+        row.slot = None
+        return super()._grant(row, proposal, owner, ttl, now)
+
+
+class ForgetsEndings(memory.Store):
+    """Takes an ending that comes again for one that came too late."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        reply = super().finish(owner, endings)
+        known = {Answer.ALREADY: Answer.LOST}
+        return replace(reply, answers={id: known.get(answer, answer) for id, answer in reply.answers.items()})
+
+
+class RemembersOneEnding(memory.Store):
+    """Knows a repeated ending only until the next run is recorded."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        for ending in endings:
+            self._records[ending.id] = [r for r in self._records.get(ending.id, []) if r.token != ending.token]
+        return super().finish(owner, endings)
+
+
+class RecordsTwice(memory.Store):
+    """Writes the history before it looks whether the ending counts."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        reply = super().finish(owner, endings)
+        for ending in endings:
+            if reply.answers[ending.id] is Answer.ALREADY:
+                self._record(RunRecord(id=ending.id, at=reply.now, slot=0, outcome=ending.outcome, token=ending.token))
+        return reply
+
+
+class DecidedGoesBack(memory.Store):
+    """Believes the holder that fewer slots are decided than were."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        reply = super().finish(owner, endings)
+        for ending in endings:
+            if ending.through is not None and reply.answers[ending.id] is Answer.RECORDED:
+                self._rows[ending.id].decided = ending.through
+        return reply
+
+
+class SilentGiveBack(memory.Store):
+    """Rings no bell when a slot is given back."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        epoch = self._epoch
+        reply = super().finish(owner, endings)
+        self._epoch = epoch
+        return reply
+
+
+class PollMisses(memory.Store):
+    """Numbers what it rang for when it is asked, not when it rang: two that ring at once are heard as one."""
+
+    def poll(self, epoch: int) -> Polled:
+        reply = super().poll(epoch)
+        return replace(reply, states=reply.states[:1])
+
+
+class SkipsWhatRuns(memory.Store):
+    """Decides slots of a row that is held."""
+
+    def skip(self, skips: Sequence[Skip]) -> Done:
+        rows = [row for row in self._rows.values() if row.slot is not None]
+        slots = [(row, row.slot, row.owner) for row in rows]
+        for row in rows:
+            row.slot = row.owner = None
+        reply = super().skip(skips)
+        for row, slot, owner in slots:
+            row.slot, row.owner = slot, owner
+        return reply
+
+
+class ReleasesWhatRuns(memory.Store):
+    """Does not look at what the caller still runs."""
+
+    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
+        return super().release(owner, ids, running[:0])
+
+
+class CountsReleased(memory.Store):
+    """Counts an attempt that never was one."""
+
+    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
+        for id in ids:
+            if id in self._rows and self._rows[id].owner == owner:
+                self._rows[id].attempt += 1
+        return super().release(owner, ids, running)
+
+
+class Forgiving(memory.Store):
+    """Takes ids that look alike for the same, as many a database does by default."""
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        return super().register([replace(d, id=d.id.strip().lower()) for d in definitions])
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        return super().claim(owner, ttl, capacity, [replace(p, id=p.id.strip().lower()) for p in proposals])
+
+    def states(self, ids: Sequence[str] | None = None) -> tuple[ScheduleState, ...]:
+        return super().states(None if ids is None else [id.strip().lower() for id in ids])
+
+
+class FirstThousand(memory.Store):
+    """Forgets what does not fit into one statement."""
+
+    def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
+        return super().renew(owner, ttl, held[:1_000], timeout)
+
+
+class Downgrades(memory.Store):
+    """Reads rows of a newer version as if they were its own."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        for row in self._rows.values():
+            row.format = FORMAT
+        return super().claim(owner, ttl, capacity, proposals)
+
+
+class ResumesWithABurst(memory.Store):
+    """Leaves the slots that a pause has swallowed to be run."""
+
+    def control(self, action: Action, ids: Sequence[str] | None) -> Done:
+        decided = {id: row.decided for id, row in self._rows.items()}
+        reply = super().control(action, ids)
+        for id, instant in decided.items():
+            self._rows[id].decided = instant
+        return reply
+
+
+class LocksBySight(memory.Store):
+    """Frees and extends locks by their owner's word alone."""
+
+    def free(self, owner: str, held: Sequence[Held]) -> Done:
+        for lease in held:
+            if lease.id in self._locks:
+                self._locks[lease.id].owner = None
+        return super().free(owner, held)
+
+
+class LocksTwice(memory.Store):
+    """Gives a lock that is taken."""
+
+    def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
+        for row in self._locks.values():
+            row.owner = None
+        return super().acquire(owner, ttl, keys)
+
+
+class LocksForEver(memory.Store):
+    """Never gives the lock of a dead owner to another."""
+
+    def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
+        for row in self._locks.values():
+            row.lease_until = FAR
+        return super().acquire(owner, ttl, keys)
+
+
+def lease_suite_for(store: type[memory.Store]) -> type[LeaseStoreContract]:
+    """Return the lock suite for a kind of memory store."""
+
+    class Suite(LeaseStoreContract):
+        def setup_method(self) -> None:
+            super().setup_method()
+            self.store = store()
+
+        def make_store(self) -> memory.Store:
+            return self.store
+
+    return Suite
+
+
+class Unfenced(memory.Repository):
+    """Accepts every token."""
+
+    def update(self, state: ScheduleState) -> None:
+        self._states[state.id] = state
+
+
+class Recreates(memory.Repository):
+    """Writes over the state that is there."""
+
+    def create(self, state: ScheduleState) -> None:
+        self._states[state.id] = state
+
+
+def repository_suite_for(repository: type[memory.Repository]) -> type[RepositoryContract]:
+    """Return the suite for a kind of repository."""
+
+    class Suite(RepositoryContract):
+        def setup_method(self) -> None:
+            super().setup_method()
+            self.repository = repository()
+
+        def make_repository(self) -> memory.Repository:
+            return self.repository
+
+    return Suite
+
+
+class ThreadLocks:
+    """A locker factory for the threads of one process, as small as one can be: correct, but not fenced."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, Lock] = {}
+
+    def locker_for(self, key: str) -> ThreadLocker:
+        return ThreadLocker(self._locks.setdefault(key, Lock()))
+
+
+class ThreadLocker:
+    """A lock of `ThreadLocks`."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
+
+    @contextmanager
+    def lock(self, ctx: Context) -> Iterator[Context]:
+        while True:
+            ctx.raise_if_done()
+            with self.try_lock(ctx) as locked:
+                if locked is not None:
+                    yield locked
+                    return
+            ctx.wait(0.002)
+
+    @contextmanager
+    def try_lock(self, ctx: Context) -> Iterator[Context | None]:
+        if not self._lock.acquire(blocking=False):
+            yield None
+            return
+        try:
+            with ctx.with_cancel() as locked:
+                yield locked
+        finally:
+            self._lock.release()
+
+
+class NobodyIsKeptOut(ThreadLocks):
+    """Makes a new lock whenever it is asked for one."""
+
+    def locker_for(self, key: str) -> ThreadLocker:
+        return ThreadLocker(Lock())
+
+
+class OneLockForAll(ThreadLocks):
+    """Does not look at the key."""
+
+    def locker_for(self, key: str) -> ThreadLocker:
+        return super().locker_for("")
+
+
+class DeafToTheEnd(ThreadLocks):
+    """Does not look at the context."""
+
+    def locker_for(self, key: str) -> ThreadLocker:
+        return _DeafLocker(self._locks.setdefault(key, Lock()))
+
+
+class _DeafLocker(ThreadLocker):
+    @contextmanager
+    def lock(self, ctx: Context) -> Iterator[Context]:
+        with self._lock:
+            yield ctx
+
+
+class KeepsAfterFailure(ThreadLocks):
+    """Frees a lock only after a block that went well."""
+
+    def locker_for(self, key: str) -> ThreadLocker:
+        return _LeakyLocker(self._locks.setdefault(key, Lock()))
+
+
+class _LeakyLocker(ThreadLocker):
+    @contextmanager
+    def lock(self, ctx: Context) -> Iterator[Context]:
+        ctx.raise_if_done()
+        self._lock.acquire()
+        yield ctx
+        self._lock.release()
+
+
+def locker_suite_for(factory: type[Any]) -> type[LockerFactoryContract]:
+    """Return the locker suite for a kind of locker factory."""
+
+    class Suite(LockerFactoryContract):
+        def setup_method(self) -> None:
+            super().setup_method()
+            self.factory = factory()
+
+        def make_locker_factory(self) -> ThreadLocks:
+            made: ThreadLocks = self.factory
+            return made
+
+    return Suite

@@ -1,0 +1,320 @@
+"""The connections of the PostgreSQL store: two at most, nothing left in them, and no secret let out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from tasker.errors import StoreUnavailable, TaskerError
+from tasker.ports import Definition, Ending, Grant, Held, Outcome, Proposal
+from tasker.store.postgresql import Repository, Store
+from tests._support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 - fixtures
+
+TTL = 60_000_000
+NOWHERE = "postgresql://user:hunter2@127.0.0.1:1/db"
+
+
+@contextmanager
+def opened(url_or_pool: Any, **options: Any) -> Iterator[Store]:
+    with closing(Store(url_or_pool, **options)) as store:
+        yield store
+
+
+@contextmanager
+def pool_of(url: str, **options: Any) -> Iterator[ConnectionPool[Any]]:
+    with ConnectionPool(url, min_size=1, **{"max_size": 1, "open": True, **options}) as pool:
+        yield pool
+
+
+def query(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def names_of_sessions(url: str) -> list[str]:
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    return [name for (name,) in query(url, f"SELECT application_name {others}")]
+
+
+def take(store: Store, id: str = "job") -> Grant:
+    slot = store.register([Definition(id, "every second")]).states[0].decided + 1
+    (grant,) = store.claim("A", TTL, 1, [Proposal(id, slot)]).grants
+    return grant
+
+
+def use_everything(store: Store) -> None:
+    grant = take(store)
+    assert store.renew("A", TTL, [Held("job", grant.token)], 1).kept == {"job"}
+    store.finish("A", [Ending(id="job", token=grant.token, outcome=Outcome.INTERRUPTED, through=None)])
+    store.control("trigger", None)  # type: ignore[arg-type]
+    (lock,) = store.acquire("A", TTL, ["key"]).grants
+    assert store.extend("A", TTL, [Held("key", lock.token)], 1).kept == {"key"}
+    store.free("A", [Held("key", lock.token)])
+    store.trim(["job"], 0, 0)
+    store.poll(0)
+
+
+def test_building_a_store_does_no_input_or_output_and_starts_no_thread() -> None:
+    before = threading.active_count()
+    stores = [Store(NOWHERE) for _ in range(100)]
+    assert threading.active_count() == before
+    for store in stores:
+        store.close()
+
+
+def test_a_server_that_is_down_makes_the_store_unavailable() -> None:
+    with opened(NOWHERE) as store, pytest.raises(StoreUnavailable, match="Connection refused") as caught:
+        store.states()
+    assert "hunter2" not in repr(caught.value)
+    assert "hunter2" not in repr(caught.value.__cause__)
+
+
+def test_the_text_of_a_store_has_no_password() -> None:
+    with opened(NOWHERE, namespace="app") as store:
+        assert repr(store) == "<tasker.store.postgresql.Store postgresql://user@127.0.0.1:1/db, namespace='app'>"
+    assert "hunter2" not in repr(Repository("host=h user=u password=hunter2 dbname=d"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:hunter2%zz@host/db",
+        "postgresql://user:x@hunter2@host/db",
+        "postgresql://user:x@hunter2/y@host/db",
+        "postgresql://user:hunter2@host:x:y/db?wrong=1",
+        "host=h password hunter2",
+        "mysql://user:hunter2@host/db",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="expected a PostgreSQL URL such as") as caught:
+        Store(url)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("wrong", [7, None, b"postgresql://localhost/x", AsyncConnectionPool("", open=False)])
+def test_what_is_neither_a_url_nor_a_pool_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected a PostgreSQL URL or a psycopg_pool\.ConnectionPool, got"):
+        Store(wrong)
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
+def test_a_call_limit_that_makes_no_sense_is_refused(limit: float) -> None:
+    with pytest.raises(ValueError, match="call_limit"):
+        Store(NOWHERE, call_limit=limit)
+
+
+def test_two_connections_serve_any_number_of_threads(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        take(store)
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                for _ in range(20):
+                    store.poll(0)
+                    store.renew("A", TTL, [], 3)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert errors == []
+        assert names_of_sessions(postgres_url) == ["tasker", "tasker"]
+
+
+def test_nothing_is_left_in_a_session(postgres_url: str) -> None:  # noqa: F811
+    with pool_of(postgres_url) as pool, opened(pool) as store:
+        use_everything(store)
+        with pool.connection() as connection:
+            before = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+            assert before == (0,)
+            assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+            assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    with opened(postgres_url) as store:
+        use_everything(store)
+        assert query(postgres_url, idle) == [(0,)]
+        assert query(postgres_url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"autocommit": True}, {"row_factory": dict_row, "prepare_threshold": 0}])
+def test_a_pool_of_one_connection_is_enough_and_is_left_as_it_was(
+    postgres_url: str,  # noqa: F811
+    kwargs: dict[str, Any],
+) -> None:
+    with pool_of(postgres_url, kwargs=kwargs) as pool:
+        with opened(pool) as store:
+            use_everything(store)
+        with pool.connection() as connection:
+            assert connection.autocommit == kwargs.get("autocommit", False)
+            row = connection.execute("SELECT 1 AS one").fetchone()
+        assert row == ({"one": 1} if "row_factory" in kwargs else (1,))
+
+
+def test_a_renewal_does_not_need_the_pool(postgres_url: str) -> None:  # noqa: F811
+    with pool_of(postgres_url) as pool, opened(pool, call_limit=0.3) as store:
+        grant = take(store)
+        with pool.connection():
+            with pytest.raises(StoreUnavailable):
+                store.poll(0)
+            assert store.renew("A", TTL, [Held("job", grant.token)], 5).kept == {"job"}
+        assert store.poll(0).now > 0
+
+
+def test_a_connection_that_comes_too_late_goes_back_to_the_pool(postgres_url: str) -> None:  # noqa: F811
+    slow = threading.Event()
+
+    def check(connection: psycopg.Connection[Any]) -> None:
+        slow.wait(10)
+
+    with pool_of(postgres_url, check=check) as pool, opened(pool, call_limit=0.2) as store:
+        with pytest.raises(StoreUnavailable, match=r"did not answer within 0\.2 s"):
+            store.poll(0)
+        slow.set()
+        with pool.connection(timeout=5) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_closed_pool_makes_the_store_unavailable(postgres_url: str) -> None:  # noqa: F811
+    with pool_of(postgres_url) as pool:
+        pass
+    with opened(pool) as store, pytest.raises(StoreUnavailable, match="closed"):
+        store.poll(0)
+
+
+def test_a_pool_whose_password_comes_from_a_function_is_understood(postgres_url: str) -> None:  # noqa: F811
+    with pool_of("", kwargs=lambda: conninfo_to_dict(postgres_url)) as pool, opened(pool) as store:
+        use_everything(store)
+        assert repr(store) == "<tasker.store.postgresql.Store postgresql://…>"
+
+
+def test_a_closed_store_opens_again_when_it_is_used(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        take(store)
+        store.close()
+        store.close()
+        assert [state.id for state in store.states()] == ["job"]
+
+
+def test_parameters_of_the_url_win(postgres_url: str) -> None:  # noqa: F811
+    with opened(f"{postgres_url}?application_name=mine&options=-cstatement_timeout%3D1234") as store:
+        take(store)
+        assert names_of_sessions(postgres_url) == ["mine"]
+
+
+def test_the_unix_socket_serves_too(postgres_server: PostgresServer) -> None:  # noqa: F811
+    with postgres_server.database() as name, opened(postgres_server.socket_url(name)) as store:
+        use_everything(store)
+
+
+def test_an_error_with_a_nul_or_a_lone_surrogate_is_recorded(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        grant = take(store)
+        ending = Ending(id="job", token=grant.token, outcome=Outcome.FAILED, through=grant.slot, error="a\0b\ud800 'é")
+        assert store.finish("A", [ending]).answers["job"] == "recorded"
+        assert store.history("job", 1)[0].error == "a\\x00b\\ud800 'é"
+
+
+def test_an_id_with_a_nul_is_refused_for_good(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        with pytest.raises(TaskerError, match="NUL") as caught:
+            store.states(["a\0b"])
+        assert not isinstance(caught.value, StoreUnavailable)
+        assert store.poll(0).now > 0
+
+
+FORKING = """
+import os, sys
+from tasker.ports import Definition
+from tasker.store.postgresql import Store
+from psycopg_pool import ConnectionPool
+url, kind = sys.argv[1:]
+pool = ConnectionPool(url, min_size=1, max_size=1, open=True) if kind == "pool" else None
+store = Store(pool or url)
+store.register([Definition("parent", "x")])
+store.renew("A", 1, [], 3)
+child = os.fork()
+if child == 0:
+    store.register([Definition("child", "x")])
+    store.renew("A", 1, [], 3)
+    print(len(store.states()), flush=True)
+    store.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+store.renew("A", 1, [], 3)
+print(len(store.states()), flush=True)
+store.close()
+if pool: pool.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["url", "pool"])
+def test_a_forked_child_has_connections_of_its_own(postgres_url: str, kind: str) -> None:  # noqa: F811
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING, postgres_url, kind],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n2\n", "")
+
+
+@contextmanager
+def pgbouncer(binary: str, server: PostgresServer, folder: Path) -> Iterator[str]:
+    port = server.port + 1 if server.port < 65_000 else server.port - 1
+    (folder / "ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={server.port} user=tasker\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"
+    )
+    folder.chmod(0o777)
+    process = subprocess.Popen(
+        [binary, "-u", "postgres", str(folder / "ini")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield f"postgresql://tasker@127.0.0.1:{port}/"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_proxy_that_pools_transactions_is_enough(
+    postgres_server: PostgresServer,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    binary = shutil.which("pgbouncer")
+    if binary is None:
+        pytest.skip("no pgbouncer")
+    with (
+        postgres_server.database() as name,
+        pgbouncer(binary, postgres_server, tmp_path) as url,
+        opened(url + name) as store,
+    ):
+        for _ in range(100):
+            try:
+                store.poll(0)
+                break
+            except StoreUnavailable:
+                time.sleep(0.05)
+        use_everything(store)
+        assert postgres_server.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", name) == [(0,)]
