@@ -81,4 +81,4 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 
 def tasks_of_loop() -> set[asyncio.Task[Any]]:
     """Return the asyncio tasks of the running loop, but for the current one."""
-    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+    return asyncio.all_tasks() - {asyncio.current_task()}

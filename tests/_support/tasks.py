@@ -51,6 +51,16 @@ def noting(log: list[str], text: str) -> Callable[[], None]:
     return lambda: log.append(text)
 
 
+def in_turn(*calls: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that makes some calls one after another."""
+
+    def make_them() -> None:
+        for call in calls:
+            call()
+
+    return make_them
+
+
 def ended(cause: BaseException | None = None) -> Context:
     """Return a context that has ended."""
     ctx = Context.background().with_cancel()

@@ -80,12 +80,11 @@ class Completion:
         return first
 
 
-async def perform(task: Task, ctx: Context) -> None:
-    """Run a task as a part of the task at hand; raise what leaves it."""
+def perform(task: Task, ctx: Context) -> Coroutine[Any, Any, None]:
+    """Run a task as a part of the task at hand, when awaited; raise what leaves it."""
     if task.runs_in_one_thread and waiting.loop_runs_here():
-        await settle(task, ctx, None)
-    else:
-        await task._body(ctx)
+        return settle(task, ctx, None)
+    return task._body(ctx)
 
 
 async def await_all(task: Task, parent: Context) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from asyncio import events
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -86,6 +87,13 @@ class Bell:
         with self._lock:
             rung, self._rung, self._gate = self._rung, False, None
         return rung
+
+
+def let_others_run(is_enough: Callable[[], bool], seconds: float) -> None:
+    """Give the interpreter to other threads until it is enough, for (real) `seconds` at most; for signal handlers."""
+    end = time.monotonic() + seconds
+    while not is_enough() and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def loop_runs_here() -> bool:

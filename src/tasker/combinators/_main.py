@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 
 from tasker._core.callables import TaskLike
@@ -73,16 +74,29 @@ def main(
     numbers = signals_of(tuple(signals))
     refuse_on_loop("main()", "await concurrence(...)(ctx), or background() in a framework's lifespan")
     with Scope(budget.under(Context.background())) as scope:
+        # A signal may come while the loop is still being made.
+        AtEnd(scope.ctx, budget.begin)
+
+        notes: list[threading.Thread] = []
 
         def stop(number: int) -> None:
-            logger.info("received %s, stopping", signal.Signals(number).name)
             scope.end(reason_of(number))
+            # Not on the clock thread: logging may block, and neither the budget nor the second signal may wait for it.
+            note = threading.Thread(target=_log_signal, args=(number,), name="tasker-log", daemon=True)
+            notes.append(note)
+            note.start()
 
         try:
             with listening(numbers, stop, _exit_at_once):
                 _Program(children, budget).run(scope.ctx, loop_factory=loop_factory)
+            for note in notes:
+                note.join(budget.rest())
         finally:
             budget.close()
+
+
+def _log_signal(number: int) -> None:
+    logger.info("received %s, stopping", signal.Signals(number).name)
 
 
 def _exit_at_once(number: int) -> None:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from tasker._core import clock
+from tasker._core import clock, waiting
 from tasker._core.callables import TaskLike
 from tasker._core.calling import perform
 from tasker._core.context import Context, Scope
@@ -32,6 +32,7 @@ DEFAULT_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
 
 # A wrapper such as a shell or `make` forwards the signal that the terminal has sent to the whole group already.
 _THE_SAME_WITHIN = 0.050
+_LET_RUN = 0.050
 # Set in the byte that the Python handler writes, to tell it from the C handler's.
 _FROM_PYTHON = 128
 # No signal has the number 0: what is counted begins again. In the pipe, it comes after all that was before.
@@ -66,6 +67,7 @@ class _Registry:
         self._by_c: dict[int, int] = {}
         self._by_python: dict[int, int] = {}
         self._delivered: dict[int, int] = {}
+        self._seen = 0
 
     def add(self, listener: _Listener) -> None:
         with self._lock:
@@ -114,7 +116,12 @@ class _Registry:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
+        seen = self._seen
         self._write(number | _FROM_PYTHON)
+        # C code that holds the interpreter for long, such as a regular expression, lets handlers run but no other
+        # thread: this is the only moment in which the clock thread can hear of it. It is not waited for without end,
+        # since it may need a lock that the interrupted code holds.
+        waiting.let_others_run(lambda: self._seen != seen, _LET_RUN)
 
     def _write(self, byte: int) -> None:
         try:
@@ -123,6 +130,12 @@ class _Registry:
             pass  # the pipe is full of signals
 
     def _receive(self, byte: int) -> None:
+        try:
+            self._count(byte)
+        finally:
+            self._seen += 1
+
+    def _count(self, byte: int) -> None:
         """Count what came each way, and deliver each signal once, by whichever way it came first."""
         if byte == _COUNT_AFRESH:
             for counted in (self._by_c, self._by_python, self._delivered):

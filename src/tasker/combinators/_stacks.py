@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import traceback
 from itertools import dropwhile
 from types import FrameType
@@ -31,12 +32,14 @@ class RunningTask(NamedTuple):
 def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
     """Return what runs in worker threads, and what runs on a loop, the user's own included; from any thread.
 
-    If there is nothing of that, the loop itself is named: it may be waiting for threads that are not tasker's.
+    If there is nothing of that, the loop itself is named, which may be waiting for threads that are not tasker's;
+    without a loop, what the main thread does instead of running one.
     """
     frames = sys._current_frames()
     found = [RunningTask(name, _text(_stack_of(frames.get(ident)))) for name, ident in threads.running()]
     if loop is None:
-        return found
+        main = threading.main_thread().ident or 0
+        return found or [RunningTask("the start of the loop", _text(_stack_of(frames.get(main))))]
     thread: int | None = getattr(loop, "_thread_id", None)
     step = _stack_of(frames.get(thread or 0))
     # A task that is in the middle of a step, because it blocks the loop, is where the loop's thread is.

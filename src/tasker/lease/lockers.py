@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
+import re
 import uuid
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -44,7 +46,7 @@ class LockedContext(DerivedContext):
 class LockerFactory:
     """Gives lockers whose locks are leases in a store.
 
-    One factory is one owner; it has one thread that renews all of its locks, started with the first.
+    One factory is one owner; it has one thread that renews all of its locks, while there are any.
     """
 
     def __init__(self, store: LeaseStore, *, ttl: Duration = 15) -> None:
@@ -67,7 +69,7 @@ class LockerFactory:
 
         Raises:
             TypeError: The key is no string.
-            ValueError: It is empty, longer than 255 characters, or has a NUL.
+            ValueError: It is empty, longer than 255 characters, or has a NUL or a lone surrogate.
         """
         return Locker(self, checked_key(key, "key"))
 
@@ -103,11 +105,18 @@ class Locker:
 
         Raises:
             Cancelled: (at the start of the block) `ctx` ended first.
+            StoreUnavailable: (at the start of the block) The store did not answer; a lock that it gave all the same
+                ends by itself.
         """
         return Locking(self._factory, self._key, ctx, waits=True)
 
     def try_lock(self, ctx: Context) -> Locking[LockedContext | None]:
-        """Take the lock if it is free now, for a `with` or `async with` block; its value is `None` if not."""
+        """Take the lock if it is free now, for a `with` or `async with` block; its value is `None` if not.
+
+        Raises:
+            Cancelled: (at the start of the block) `ctx` has ended.
+            StoreUnavailable: (at the start of the block) The store did not answer.
+        """
         return Locking(self._factory, self._key, ctx, waits=False)
 
     def __repr__(self) -> str:
@@ -125,6 +134,7 @@ class Locking(Generic[_C_co]):
         self._waits = waits
         self._held: Held | None = None
         self._locked: LockedContext | None = None
+        self._process = 0
 
     def __enter__(self) -> _C_co:
         refuse_on_loop("with locker.lock(ctx)", "async with")
@@ -163,6 +173,7 @@ class Locking(Generic[_C_co]):
         if acquired is None:
             return False
         self._held, sent = acquired
+        self._process = os.getpid()
         locked = self._locked = LockedContext(self._ctx, self._held.token)
         locked._values = ((self._factory, self._key), locked, locked._values)
         self._factory._renewal.add(self._held, sent, locked._close)
@@ -172,7 +183,8 @@ class Locking(Generic[_C_co]):
         if self._locked is not None:
             self._locked.__exit__(None, None, None)
         held, self._held = self._held, None
-        if held is not None:
+        # A child that was forked in the block leaves it too, but the lock is its parent's.
+        if held is not None and self._process == os.getpid():
             self._factory._free(held)
 
 
@@ -181,14 +193,15 @@ def checked_key(key: object, argument: str) -> str:
 
     Raises:
         TypeError: It is no string.
-        ValueError: It is empty, longer than 255 characters, or has a NUL.
+        ValueError: It is empty, longer than 255 characters, or has a NUL or a lone surrogate.
     """
     if not isinstance(key, str):
         raise TypeError(f"{argument}: expected a string, got {key!r}")
-    if not key or len(key) > _LONGEST or "\0" in key:
+    if not key or len(key) > _LONGEST or _UNSTORABLE.search(key):
         got = f"{len(key)} characters" if len(key) > _LONGEST else repr(key)
-        raise ValueError(f"{argument}: expected 1 to {_LONGEST} characters without NUL, got {got}")
+        raise ValueError(f"{argument}: expected 1 to {_LONGEST} characters without NUL or lone surrogates, got {got}")
     return key
 
 
 _LONGEST = 255
+_UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")

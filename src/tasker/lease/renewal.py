@@ -5,16 +5,19 @@ was asked for, less a margin; kept on the clock that counts suspension. Whatever
 this process, whoever holds the lease is told that it is lost when that deadline passes, before the store can give it
 to another. A reply that the lease is gone ends it at once; no reply at all changes nothing but the time that is left.
 
-State: `_lock` guards the leases and their deadlines. The thread starts with the first lease and ends with `close`.
-Those who are told of a loss are told in that thread, and must not block.
+State: `_lock` guards the leases, their deadlines and the times. The thread starts with a lease and ends with `close`,
+or when there has been no lease for a while. Those who are told of a loss are told in that thread, or in the clock's
+while a call blocks that one, and must not block.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from weakref import WeakSet
 
 from tasker._core import clock, threads
 from tasker._core.waiting import Bell
@@ -26,6 +29,11 @@ logger: logging.Logger = logging.getLogger("tasker")
 _RETRY_AFTER = 0.1
 # Renewals in the course of one lease.
 _TIMES = 3
+# A waiting thread does not notice that the machine was suspended meanwhile: it looks at the clock so often.
+_LOOK_EVERY = 1.0
+_IDLE_FOR = 10.0
+# The clocks of timers and of deadlines may differ in their last digits.
+_SLACK = 0.001
 
 
 class Renew(Protocol):
@@ -62,15 +70,30 @@ class Renewal:
         self._ttl = ttl
         self._micros = round(ttl * 1_000_000)
         self._margin = min(max(1.0, ttl / 15), ttl / 5)
+        self._period = ttl / _TIMES
         self._call_limit = call_limit
+        self.start_afresh()
+        _renewals.add(self)
+
+    def start_afresh(self) -> None:
+        """Be without leases and without a thread; for a process that was forked, and holds no lease of its parent."""
         self._lock = threading.Lock()
         self._leases: dict[Held, _Lease] = {}
         self._bell = Bell()
         self._has_thread = False
         self._is_closed = False
+        self._is_asking = False
+        self._is_slow = False
         self._next_at = 0.0
-        self.is_slow: bool = False
-        """Whether the last renewal took more than a third of the time between two of them."""
+        self._watchdog: clock.Timer | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the last renewal failed, or took more than a third of the time between two of them.
+
+        It is not while there is nothing to renew: nobody can tell then.
+        """
+        return self._is_slow and bool(self._leases)
 
     def deadline_of(self, sent: float) -> float:
         """Return until when a lease can be trusted that was asked for at `sent`, both as `Clock.boottime`."""
@@ -79,14 +102,16 @@ class Renewal:
     def add(self, held: Held, sent: float, on_lost: Callable[[LeaseLost], object]) -> None:
         """Keep a lease alive that was asked for at `sent` (`Clock.boottime`), until it is removed or lost."""
         with self._lock:
-            if not self._leases:
-                self._next_at = sent + self._ttl / _TIMES
+            is_first = not self._leases
+            if is_first:
+                self._next_at = sent + self._period
+                self._is_slow = False
             self._leases[held] = _Lease(held, self.deadline_of(sent), on_lost)
             must_start = not self._has_thread
             self._has_thread = True
         if must_start:
             threads.start("tasker-renewal", self._run)
-        else:
+        elif is_first:
             self._bell.ring()
 
     def remove(self, held: Held) -> None:
@@ -102,21 +127,33 @@ class Renewal:
         self._bell.ring()
 
     def _run(self) -> None:
-        while not self._is_closed:
+        while True:
             pause = self._pause()
-            if pause is None or pause > 0:
-                self._bell.wait(pause)
+            if pause is None:
+                is_needed = not self._is_closed and self._bell.wait(_IDLE_FOR)
+                if not is_needed and self._is_idle():
+                    return
+            elif pause > 0:
+                self._bell.wait(min(pause, _LOOK_EVERY))
             else:
                 self._tell_the_late()
                 self._renew_all()
+
+    def _is_idle(self) -> bool:
+        """Tell whether the thread may end; the next lease starts another."""
+        with self._lock:
+            self._has_thread = bool(self._leases)
+            return not self._has_thread
 
     def _pause(self) -> float | None:
         """Return the seconds until there is something to do; `None` if there is nothing."""
         with self._lock:
             if not self._leases:
                 return None
-            first = min(lease.deadline for lease in self._leases.values())
-            return min(first, self._next_at) - clock.current().boottime()
+            return min(self._first_deadline(), self._next_at) - clock.current().boottime()
+
+    def _first_deadline(self) -> float:
+        return min(lease.deadline for lease in self._leases.values())
 
     def _tell_the_late(self) -> None:
         now = clock.current().boottime()
@@ -126,28 +163,57 @@ class Renewal:
 
     def _renew_all(self) -> None:
         now = clock.current()
-        sent = now.boottime()
         with self._lock:
+            sent = now.boottime()
             asked = dict(self._leases)
-            if not asked or self._next_at > sent:
+            left = self._first_deadline() - sent if asked else 0.0
+            if left <= 0 or self._next_at > sent:
                 return
-        first = min(lease.deadline for lease in asked.values())
-        period = self._ttl / _TIMES
-        try:
-            reply = self._renew(self._owner, self._micros, tuple(asked), min(self._call_limit, first - sent))
-        except StoreUnavailable as error:
-            self._next_at = now.boottime() + min(_RETRY_AFTER, period)
-            logger.debug("leases could not be renewed: %s", error)
-            return
-        self._next_at = sent + period
-        self._note_pace(now.boottime() - sent, period)
-        self._apply(asked, reply, self.deadline_of(sent))
+        reply = self._ask(tuple(asked), min(self._call_limit, left))
+        took = now.boottime() - sent
+        with self._lock:
+            self._next_at = sent + self._period if reply else now.boottime() + min(_RETRY_AFTER, self._period)
+        self._note_pace(took, has_failed=reply is None)
+        if reply is not None:
+            self._apply(asked, reply, self.deadline_of(sent))
 
-    def _note_pace(self, took: float, period: float) -> None:
-        is_slow = took > period / 3
-        if is_slow and not self.is_slow:
-            logger.warning("renewing leases took %.1f s, due every %.1f s; starting nothing new", took, period)
-        self.is_slow = is_slow
+    def _ask(self, asked: Sequence[Held], timeout: float) -> Renewed | None:
+        """Call the store; those whose time passes while the call blocks are told by the clock's thread."""
+        self._is_asking = True
+        self._watch()
+        try:
+            return self._renew(self._owner, self._micros, asked, timeout)
+        except StoreUnavailable as error:
+            logger.debug("leases could not be renewed: %s", error)
+        except Exception:
+            # Whatever it is, the leases have their deadlines, and somebody has to keep these.
+            if not self._is_slow:
+                logger.exception("leases could not be renewed")
+        finally:
+            with self._lock:
+                self._is_asking = False
+                watchdog, self._watchdog = self._watchdog, None
+            if watchdog is not None:
+                watchdog.cancel()
+        return None
+
+    def _watch(self) -> None:
+        self._tell_the_late()
+        now = clock.current()
+        with self._lock:
+            if self._is_asking and self._leases:
+                left = max(0.0, self._first_deadline() - now.boottime())
+                self._watchdog = now.call_at(now.monotonic() + left + _SLACK, self._watch)
+
+    def _note_pace(self, took: float, *, has_failed: bool) -> None:
+        is_late = took > self._period / 3
+        if is_late and not self._is_slow:
+            logger.warning(
+                "renewing leases took %.1f s of the %.1f s between two times; a scheduler starts nothing new meanwhile",
+                took,
+                self._period,
+            )
+        self._is_slow = is_late or has_failed
 
     def _apply(self, asked: dict[Held, _Lease], reply: Renewed, deadline: float) -> None:
         with self._lock:
@@ -166,3 +232,15 @@ class Renewal:
                     del self._leases[lease.held]
             if is_current:
                 lease.on_lost(LeaseLost(f"{lease.held.id!r}: {why}"))
+
+
+_renewals: WeakSet[Renewal] = WeakSet()
+
+
+def _start_afresh_in_child() -> None:
+    for renewal in _renewals:
+        renewal.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh_in_child)

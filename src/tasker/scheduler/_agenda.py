@@ -12,25 +12,34 @@ if TYPE_CHECKING:
 class Agenda:
     """A heap of entries by the time to look at them, in microseconds by the store's clock.
 
-    It belongs to the driver's thread. An entry that is put again leaves its old place behind, which is passed over.
+    It belongs to the driver's thread. An entry that is put again leaves its old place behind, which is passed over, and
+    cleared away with others of its kind when they are more than half of the heap.
     """
+
+    _FEW = 100
 
     def __init__(self) -> None:
         """Make an empty agenda."""
         self._heap: list[tuple[int, int, Entry]] = []
         self._count = 0
+        self._passed_over = 0
 
     def put(self, entry: Entry, when: int | None) -> None:
         """Look at the entry then, and not at another time; `None`: not by itself."""
-        self._count += 1
-        entry.place = self._count
+        if entry.place:
+            self._passed_over += 1
+            entry.place = 0
+            self._clear()
         if when is not None:
+            self._count += 1
+            entry.place = self._count
             heapq.heappush(self._heap, (when, self._count, entry))
 
     def next_time(self) -> int | None:
         """Return when there is something to look at."""
         while self._heap and self._heap[0][2].place != self._heap[0][1]:
             heapq.heappop(self._heap)
+            self._passed_over -= 1
         return self._heap[0][0] if self._heap else None
 
     def take(self, now: int, most: int) -> list[Entry]:
@@ -44,3 +53,9 @@ class Agenda:
             entry.place = 0
             taken.append(entry)
         return taken
+
+    def _clear(self) -> None:
+        if self._passed_over > self._FEW and self._passed_over * 2 > len(self._heap):
+            self._heap = [item for item in self._heap if item[2].place == item[1]]
+            heapq.heapify(self._heap)
+            self._passed_over = 0

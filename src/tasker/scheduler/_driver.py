@@ -1,94 +1,53 @@
-"""The driver: one thread for each scheduler that looks at what is due, claims it, has it run, and records how it ended.
+"""The driver: one thread for each scheduler that works while there are entries, and hears of everything by message.
 
-Everything that is due at once is claimed together and everything that ended since is recorded together, so that the
-number of statements does not grow with the number of schedules. Waiting takes no thread and no connection.
-
-State: all of it belongs to the driver's thread, except the inbox. Other threads put messages in and ring the bell: that
-an entry joins or leaves, that a run has ended. Leases are kept alive by the renewal's own thread, which ends the
-context of a run whose lease is lost.
+State: the lock guards the inbox and whether there is a thread. All else belongs to the stretch of work that the thread
+is at (`tasker.scheduler._work`); a new stretch begins with nothing, so that nothing of the last one can be in its way.
 """
 
 from __future__ import annotations
 
-import logging
-import random
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
+from weakref import WeakSet
 
-from tasker._core import clock, threads
-from tasker._core.calling import start_from_anywhere
-from tasker._core.instants import instant_of
-from tasker._core.leaving import Outcome as Left
+from tasker._core import threads
 from tasker._core.waiting import Bell
-from tasker.errors import Cancelled, StoreUnavailable
-from tasker.lease.renewal import Renewal
-from tasker.ports import (
-    FORMAT,
-    Answer,
-    Definition,
-    Ending,
-    Grant,
-    Outcome,
-    Proposal,
-    ScheduleState,
-    Skip,
-    Store,
-)
-from tasker.scheduler import _due
-from tasker.scheduler._agenda import Agenda
-from tasker.scheduler._endings import ending_of, final_loss
-from tasker.scheduler._entry import ActiveRun, Entry
-from tasker.scheduler._link import Link
-from tasker.scheduler._plan import Plan
-from tasker.scheduler._run import RUN, run_of
+from tasker.ports import Store
+from tasker.scheduler._entry import Entry
 from tasker.scheduler._settings import Settings
+from tasker.scheduler._work import Work
 
-logger = logging.getLogger("tasker")
-
-_AT_MOST = 1_000
-_POLL_EVERY = 1.0
-_TRIM_EVERY = 30.0
-# While something is under way, claims and recordings gather for so long.
-_GATHER = 0.020
-# Two claims in a row that won nothing: others are quicker, so ask less often.
-_AFTER_LOSING = 0.250
-_LOSSES = 2
-_LOCKED_AGAIN = (50_000, 200_000)
-# A row that is neither granted nor refused so often is not locked, but gone.
-_MISSES = 3
-_MICRO = 1_000_000
+Message = Callable[[Work], object]
 
 
 class Driver:
-    """Runs the entries of one scheduler while there are any."""
+    """Runs the entries of one scheduler while there are any. Any thread may use it."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         """Make a driver; its thread starts when the first entry joins, and ends when the last has left."""
         self._store = store
         self._settings = settings
+        self.start_afresh()
+        _drivers.add(self)
+
+    def start_afresh(self) -> None:
+        """Be a driver without entries and without a thread; for a process that was forked, where the thread is not."""
         self._lock = threading.Lock()
-        self._inbox: deque[Callable[[], object]] = deque()
+        self._inbox: deque[Message] = deque()
         self._has_thread = False
         self._bell = Bell()
 
-    # From any thread.
-
     def join(self, entry: Entry) -> None:
         """Run an entry from now on."""
-        self._post(partial(self._join, entry))
+        self._post(lambda work: work.join(entry))
 
     def leave(self, entry: Entry) -> None:
         """Let an entry go as soon as its run, if any, has ended and is recorded; then `entry.left` is called."""
-        self._post(partial(self._leave, entry))
+        self._post(lambda work: work.leave(entry))
 
-    def look(self) -> None:
-        """Look at what others have changed, now."""
-        self._post(self._poll_now)
-
-    def _post(self, message: Callable[[], object]) -> None:
+    def _post(self, message: Message) -> None:
         with self._lock:
             self._inbox.append(message)
             must_start = not self._has_thread
@@ -98,350 +57,34 @@ class Driver:
         else:
             self._bell.ring()
 
-    # In the driver's thread.
-
     def _run(self) -> None:
-        self._begin()
-        while True:
-            self._guard(self._receive)
-            self._guard(self._work)
-            self._let_go()
-            if not self._entries and self._end():
-                return
-            self._bell.wait(self._pause())
+        while self._has_messages():
+            work = Work(self._store, self._settings, self._post)
+            while not self._is_over(work):
+                self._bell.wait(work.pause())
+            work.close()
 
-    def _begin(self) -> None:
-        settings = self._settings
-        self._entries: dict[str, Entry] = {}
-        self._successors: dict[str, Entry] = {}
-        self._active: dict[str, ActiveRun] = {}
-        self._to_register: dict[str, Entry] = {}
-        self._unsure: set[str] = set()
-        self._to_trim: set[str] = set()
-        self._agenda = Agenda()
-        self._link = Link(settings.name)
-        self._renewal = Renewal(self._store.renew, settings.owner, settings.lease, self._store.call_limit)
-        self._epoch: int | None = None
-        self._losses = 0
-        self._fatal: BaseException | None = None
-        self._poll_at = self._trim_at = self._claim_at = self._record_at = 0.0
-
-    def _end(self) -> bool:
+    def _has_messages(self) -> bool:
+        """Tell whether there is something to do; if not, the thread ends, and the next message starts another."""
         with self._lock:
-            if self._inbox:
-                return False
-            self._has_thread = False
-        self._renewal.close()
-        self._settings.close_store()
-        return True
+            self._has_thread = bool(self._inbox)
+            return self._has_thread
 
-    def _receive(self) -> None:
-        while True:
-            try:
-                message = self._inbox.popleft()
-            except IndexError:
-                return
-            message()
-
-    def _join(self, entry: Entry) -> None:
-        if self._fatal is not None:
-            entry.left(self._fatal)
-            return
-        if entry.id in self._entries:
-            self._successors[entry.id] = entry  # until the one that leaves has left
-            return
-        self._entries[entry.id] = entry
-        self._to_register[entry.id] = entry
-
-    def _leave(self, entry: Entry) -> None:
-        if self._successors.get(entry.id) is entry:
-            del self._successors[entry.id]
-            entry.left(None)
-        if self._entries.get(entry.id) is not entry or entry.is_leaving:
-            return
-        entry.is_leaving = True
-        self._to_register.pop(entry.id, None)
-        self._agenda.put(entry, None)
-        if entry.active is not None:
-            entry.active.recorded_by = self._now() + self._settings.lease
-
-    def _poll_now(self) -> None:
-        self._poll_at = 0.0
-
-    def _work(self) -> None:
-        if self._fatal is not None or self._link.seconds_until_retry() > 0:
-            return
-        self._register()
-        self._give_back()
-        self._record()
-        self._poll()
-        self._claim()
-        self._trim()
-
-    def _guard(self, step: Callable[[], None]) -> None:
-        """Do a step; an error that is not the store's absence ends all entries, each with that error."""
-        try:
-            step()
-        except StoreUnavailable:
-            pass  # the link has said so, and says when to try again
-        except Exception as error:
-            logger.exception("the scheduler %s ends", self._settings.name)
-            self._fatal = error
-            for active in list(self._active.values()):
-                if active.ending is not None:
-                    self._forget(active)
-            for entry in self._entries.values():
-                self._fail(entry, error)
-
-    def _register(self) -> None:
-        while self._to_register:
-            chunk = list(self._to_register.values())[:_AT_MOST]
-            definitions = [definition for entry in chunk if (definition := self._define(entry)) is not None]
-            registered = self._link.ask(partial(self._store.register, definitions))
-            # What was rung before this instance came is in the states already.
-            self._epoch = registered.epoch if self._epoch is None else self._epoch
-            for entry in chunk:
-                self._to_register.pop(entry.id, None)
-            for state in registered.states:
-                self._learn(self._entries[state.id], state, registered.now)
-
-    def _define(self, entry: Entry) -> Definition | None:
-        try:
-            return Definition(entry.id, str(entry.plan), entry.plan.next_after(self._link.now()))
-        except Exception as error:  # noqa: BLE001 - a third party's schedule: it ends its own task only
-            self._fail(entry, error)
-            return None
-
-    def _learn(self, entry: Entry, state: ScheduleState, now: int) -> None:
-        """Take over what the store says of a row, and look at it when that makes sense."""
-        entry.state = state
-        entry.misses = 0
-        if state.format > FORMAT:
-            logger.warning("%r is left alone: its row was written by a newer version of tasker", entry.id)
-        if entry.active is None and not entry.is_leaving:
-            self._consider(entry, now, _due.decide)
-
-    def _consider(
-        self, entry: Entry, now: int, decide: Callable[[Plan, ScheduleState, int], _due.Decision]
-    ) -> Proposal | Skip | None:
-        """Decide about an entry: put it on the agenda, or say what to ask of the store."""
-        if entry.state is None:
-            return None
-        try:
-            decision = decide(entry.plan, entry.state, now)
-        except Exception as error:  # noqa: BLE001 - a third party's schedule: it ends its own task only
-            self._fail(entry, error)
-            return None
-        match decision:
-            case _due.Run(slot, base):
-                self._agenda.put(entry, now)
-                return Proposal(entry.id, slot, base)
-            case _due.PassOver(passed):
-                self._agenda.put(entry, now)
-                return Skip(entry.id, passed.until, passed, entry.plan.next_after(passed.until))
-            case _due.Wait(until):
-                self._agenda.put(entry, until)
-            case _due.Finished():
-                self._agenda.put(entry, None)
-        return None
-
-    def _give_back(self) -> None:
-        """Free what a claim may have taken whose answer was lost."""
-        if self._unsure:
-            running = [active.held for active in self._active.values()]
-            self._link.ask(partial(self._store.release, self._settings.owner, sorted(self._unsure), running))
-            self._unsure.clear()
-
-    def _record(self) -> None:
-        now = self._now()
-        endings = [active.ending for active in self._active.values() if active.ending is not None]
-        if not endings or now < self._record_at:
-            return
-        finished = self._link.ask(partial(self._store.finish, self._settings.owner, endings))
-        self._record_at = now + _GATHER
-        for ending in endings:
-            self._recorded(ending, finished.answers.get(ending.id, Answer.LOST), finished.now)
-
-    def _recorded(self, ending: Ending, answer: Answer, now: int) -> None:
-        active = self._active.pop(ending.id)
-        self._renewal.remove(active.held)
-        entry = active.entry
-        entry.active = None
-        self._to_trim.add(ending.id)
-        if answer is Answer.LOST:
-            logger.warning("the %s run of %r does not count: its lease was lost", ending.outcome, ending.id)
-        elif entry.state is not None:
-            entry.state = _after(entry.state, ending, now)
-        if not entry.is_leaving:
-            self._agenda.put(entry, now)
-
-    def _poll(self) -> None:
-        now = self._now()
-        if self._epoch is None or now < self._poll_at:
-            return
-        polled = self._link.ask(partial(self._store.poll, self._epoch))
-        self._poll_at = now + _POLL_EVERY
-        self._epoch = polled.epoch
-        for state in polled.states:
-            entry = self._entries.get(state.id)
-            if entry is not None and entry.id not in self._to_register:
-                self._learn(entry, state, polled.now)
-
-    def _claim(self) -> None:
-        free = self._settings.max_running - len(self._active)
-        if free <= 0 or self._renewal.is_slow or self._now() < self._claim_at:
-            return
-        proposals, skips = self._proposals()
-        if skips:
-            self._skip(skips)
-        if not proposals:
-            return
-        random.shuffle(proposals)
-        sent = self._now()
-        try:
-            claimed = self._link.ask(
-                partial(self._store.claim, self._settings.owner, round(self._settings.lease * _MICRO), free, proposals)
-            )
-        except StoreUnavailable:
-            self._unsure.update(proposal.id for proposal in proposals)
-            raise
-        self._pace(len(claimed.grants))
-        for grant in claimed.grants:
-            self._start(self._entries[grant.id], grant, sent)
-        for state in claimed.refused:
-            self._learn(self._entries[state.id], state, claimed.now)
-        answered = {grant.id for grant in claimed.grants} | {state.id for state in claimed.refused}
-        self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
-
-    def _proposals(self) -> tuple[list[Proposal], list[Skip]]:
-        now = self._link.now()
-        proposals: list[Proposal] = []
-        skips: list[Skip] = []
-        for entry in self._agenda.take(now, _AT_MOST):
-            wish = self._consider(entry, now, _due.look_again)
-            if isinstance(wish, Proposal):
-                proposals.append(wish)
-            elif wish is not None:
-                skips.append(wish)
-        return proposals, skips
-
-    def _skip(self, skips: list[Skip]) -> None:
-        done = self._link.ask(partial(self._store.skip, skips))
-        for skip in skips:
-            entry = self._entries[skip.id]
-            if skip.id in done.ids and entry.state is not None:
-                self._learn(entry, replace(entry.state, decided=skip.through), done.now)
-            else:
-                self._to_register[skip.id] = entry  # its row has changed: read it again
-
-    def _pace(self, won: int) -> None:
-        self._losses = 0 if won else self._losses + 1
-        if self._losses >= _LOSSES:
-            self._claim_at = self._now() + _AFTER_LOSING
-        elif self._active or won:
-            self._claim_at = self._now() + _GATHER
-
-    def _look_again(self, ids: Iterable[str]) -> None:
-        """Look again soon at rows that another statement had locked; at those that are gone, make them again."""
-        for id in ids:
-            entry = self._entries[id]
-            entry.misses += 1
-            if entry.misses >= _MISSES:
-                self._to_register[id] = entry
-            else:
-                self._agenda.put(entry, self._link.now() + random.randint(*_LOCKED_AGAIN))
-
-    def _start(self, entry: Entry, grant: Grant, sent: float) -> None:
-        ctx = entry.ctx.with_value(RUN, run_of(grant, self._settings.owner))
-        active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx)
-        entry.misses = 0
-        entry.state = replace(grant.state, requested=None if grant.manual else grant.state.requested)
-        self._agenda.put(entry, None)
-        if grant.attempt > self._settings.max_attempts:
-            logger.error("%r is given up for %s after %d starts", entry.id, instant_of(grant.slot), grant.attempt - 1)
-            active.ending = final_loss(entry.plan, grant, self._link.now())
-            return
-        self._renewal.add(active.held, sent, active.lose)
-        entry.variables.run(start_from_anywhere, entry.definition.task, ctx, entry.home, partial(self._ended, active))
-
-    def _ended(self, active: ActiveRun, left: Left) -> None:
-        """Called in any thread."""
-        self._post(partial(self._note_end, active, left))
-
-    def _note_end(self, active: ActiveRun, left: Left) -> None:
-        entry = active.entry
-        active.ending = ending_of(entry.plan, active, left, self._link.now())
-        active.ctx._close(Cancelled("the run has ended"))
-        if active.ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-            logger.error("the run of %r for %s failed", entry.id, instant_of(active.grant.slot), exc_info=left)
-            if entry.plan.policy.on_failure == "raise" or not isinstance(left, Exception):
-                self._fail(entry, left)
-        if self._fatal is not None:
-            self._forget(active)
-
-    def _fail(self, entry: Entry, error: BaseException | None) -> None:
-        """End an entry with an error, once its run has ended."""
-        entry.error = entry.error or error
-        self._leave(entry)
-        entry.ctx._end(entry.error)
-
-    def _forget(self, active: ActiveRun) -> None:
-        """Give up recording how a run ended: its lease ends by itself, and another instance starts its slot again."""
-        self._active.pop(active.grant.id, None)
-        self._renewal.remove(active.held)
-        active.entry.active = None
-        logger.error("the end of the run of %r for %s was not recorded", active.grant.id, instant_of(active.grant.slot))
-
-    def _let_go(self) -> None:
-        now = self._now()
-        for active in list(self._active.values()):
-            if active.ending is not None and active.recorded_by is not None and active.recorded_by < now:
-                self._forget(active)
-        for entry in [entry for entry in self._entries.values() if entry.is_leaving and entry.active is None]:
-            del self._entries[entry.id]
-            entry.left(entry.error)
-            if (successor := self._successors.pop(entry.id, None)) is not None:
-                self._join(successor)
-
-    def _trim(self) -> None:
-        now = self._now()
-        if not self._to_trim or now < self._trim_at:
-            return
-        ids = sorted(self._to_trim)[:_AT_MOST]
-        self._store.trim(ids, self._settings.history, self._link.now() - self._settings.history_age)
-        self._to_trim.difference_update(ids)
-        self._trim_at = now + _TRIM_EVERY
-
-    def _pause(self) -> float | None:
-        """Return the seconds until there is something to do; `None`: until somebody rings."""
-        now = self._now()
-        if self._fatal is not None:
-            return None
-        if (retry := self._link.seconds_until_retry()) > 0:
-            return retry
-        times = [self._poll_at] if self._epoch is not None else []
-        if any(active.ending is not None for active in self._active.values()):
-            times.append(self._record_at)
-        if self._to_register or self._unsure:
-            times.append(now)
-        due = self._agenda.next_time()
-        if due is not None and len(self._active) < self._settings.max_running and not self._renewal.is_slow:
-            times.append(max(self._claim_at, now + (due - self._link.now()) / _MICRO))
-        return max(0.0, min(times) - now) if times else None
-
-    def _now(self) -> float:
-        return clock.current().boottime()
+    def _is_over(self, work: Work) -> bool:
+        """Do what there is to do now, and tell whether all entries have left."""
+        while self._inbox:
+            work.receive(self._inbox.popleft())
+        work.go_on()
+        return work.is_over
 
 
-def _after(state: ScheduleState, ending: Ending, now: int) -> ScheduleState:
-    """Return what the row of a recorded run is now, as far as decisions need to know."""
-    through = ending.through
-    return replace(
-        state,
-        decided=state.decided if through is None else max(state.decided, through),
-        slot=None,
-        ended=now,
-        runs=state.runs + 1,
-        owner=None,
-        lease_until=None,
-    )
+_drivers: WeakSet[Driver] = WeakSet()
+
+
+def _start_afresh_in_child() -> None:
+    for driver in _drivers:
+        driver.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh_in_child)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tasker.ports import FORMAT, Grant, Passed, Reason, ScheduleState
+from tasker.ports import FORMAT, Grant, Outcome, Passed, Reason, ScheduleState
 from tasker.scheduler._plan import Plan
 
 # With `misfire="skip"`, a slot may start this late without counting as missed, unless `late` says otherwise.
@@ -162,6 +162,18 @@ def _nth_before(plan: Plan, earliest: int, last: int) -> int:
 def start_of(state: ScheduleState) -> int:
     """Return the instant after which slots count: what lies before a definition was first seen is not its misfire."""
     return max(state.decided, state.defined)
+
+
+def is_given_up(grant: Grant, max_attempts: int) -> bool:
+    """Tell whether a granted slot was started too often without an answer to be started again.
+
+    A run that was interrupted has answered: deployments during a long run do not use its slot up.
+    """
+    before = grant.state
+    has_died = before.owner is not None
+    if grant.attempt <= max_attempts or not (has_died or before.last_outcome is not Outcome.INTERRUPTED):
+        return False
+    return before.failures + has_died >= max_attempts
 
 
 def passed_before(plan: Plan, grant: Grant) -> Passed | None:

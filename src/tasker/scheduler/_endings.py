@@ -25,7 +25,7 @@ def ending_of(plan: Plan, active: ActiveRun, left: Left, now: int) -> Ending:
 
 def final_loss(plan: Plan, grant: Grant, now: int) -> Ending:
     """Give a slot up that was started too often without an answer."""
-    error = f"given up after {grant.attempt - 1} starts that never reported an end"
+    error = f"given up: it was started {grant.attempt - 1} times, and none of the runs came to an end"
     return _ending(plan, grant, Outcome.LEASE_LOST, now, error, goes_back=False)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from tasker._core.context import Context
 from tasker._core.mailbox import Mailbox
 from tasker._core.task import Task
-from tasker.errors import LeaseLost
 from tasker.ports import Ending, Grant, Held, ScheduleState
 from tasker.scheduler._plan import Plan
 
@@ -86,8 +85,4 @@ class ActiveRun:
         self.ctx = ctx
         self.ending: Ending | None = None
         self.recorded_by: float | None = None
-        """When to give up recording it, as `Clock.boottime`."""
-
-    def lose(self, cause: LeaseLost) -> None:
-        """Tell the task that its lease is lost."""
-        self.ctx._close(cause)
+        """When to give up recording it, as `Clock.boottime`; `None` means never."""

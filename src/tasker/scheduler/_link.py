@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from tasker._core import clock
 from tasker.errors import StoreUnavailable
 
-logger = logging.getLogger("tasker")
+logger: logging.Logger = logging.getLogger("tasker")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0

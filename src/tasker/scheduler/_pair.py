@@ -7,16 +7,19 @@ rest on the repository refusing an older token.
 
 The rules of a row are those of all stores (`tasker.store._rules`).
 
-Threads: `claim`, `finish`, `skip` and `release` are called by the driver's thread only, so that a lock is given back by
-the thread that took it; `_lock` guards what the renewal's thread sees of it.
+Whatever is written of a state that exists is written under the lock of its id: else it might undo the end of a run.
+
+Threads: `register`, `claim`, `finish`, `skip` and `release` are called by the driver's thread only, so that a lock is
+given back by the thread that took it; `_mutex` guards what the renewal's thread sees of it.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from tasker._core import clock
@@ -46,6 +49,8 @@ from tasker.ports import (
 from tasker.store import _rules
 from tasker.store._row import Row
 
+logger: logging.Logger = logging.getLogger("tasker")
+
 # A lock that another holds says nothing of when it will be free.
 _LOOK_AGAIN_AFTER = 1_000_000
 
@@ -54,9 +59,6 @@ class _Lock(NamedTuple):
     token: int
     locked: Context
     block: AbstractContextManager[Context | None]
-
-    def free(self) -> None:
-        self.block.__exit__(None, None, None)
 
 
 class PairStore:
@@ -72,20 +74,28 @@ class PairStore:
         self._mutex = threading.Lock()
         self._locks: dict[str, _Lock] = {}
         self._ids: set[str] = set()
+        self._redefined: dict[str, tuple[Definition, int]] = {}
+        self._answers: dict[Held, Answer] = {}
 
     def register(self, definitions: Sequence[Definition]) -> Registered:
         """Make the states that are missing, note changed definitions, and return all of them."""
         now = _now()
         for definition in definitions:
-            state = self._repository.find_by_id(definition.id)
-            if state is None:
-                self._repository.create(_rules.new(definition, now).state())
-                continue
-            row = _row_of(state)
-            if _rules.redefine(row, definition, now):
-                self._update(row)
+            self._register(definition, now)
         self._ids.update(definition.id for definition in definitions)
         return Registered(now, 0, self.states([definition.id for definition in definitions]))
+
+    def _register(self, definition: Definition, now: int) -> None:
+        state = self._repository.find_by_id(definition.id)
+        if state is None:
+            self._repository.create(_rules.new(definition, now).state())
+        elif state.definition != definition.text:
+            self._redefined[definition.id] = (definition, now)
+            with self._factory.locker_for(definition.id).try_lock(Context.background()) as locked:
+                # While another holds it, it is not written: `_find` remembers it until the next claim here.
+                row = None if locked is None else self._find(definition.id)
+                if row is not None:
+                    self._update(row)
 
     def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
         """Lock and take up to `capacity` of the proposed slots."""
@@ -96,21 +106,28 @@ class PairStore:
             granted = self._claim(owner, ttl, proposal) if len(grants) < capacity else None
             if isinstance(granted, Grant):
                 grants.append(granted)
-            elif (state := granted or self._repository.find_by_id(proposal.id)) is not None:
-                refused.append(state)
+            elif granted is not None:
+                refused.append(granted)
+            elif (row := self._find(proposal.id)) is not None:
+                refused.append(row.state())
         return Claimed(now, tuple(grants), tuple(refused))
 
     def _claim(self, owner: str, ttl: int, proposal: Proposal) -> Grant | ScheduleState | None:
+        if proposal.id in self._locks:
+            # Nobody proposes what runs here: it is of a run whose end could not be recorded.
+            self._free(proposal.id)
         block = self._factory.locker_for(proposal.id).try_lock(Context.background())
         locked = block.__enter__()
         grant: Grant | None = None
         try:
-            state = self._repository.find_by_id(proposal.id)
-            if locked is None or state is None:
-                return None if state is None else _held_by_another(state)
-            grant = self._take(owner, ttl, proposal, state, locked)
+            row = self._find(proposal.id)
+            if row is None:
+                return None
+            if locked is None:
+                return _held_by_another(row.state())
+            grant = self._take(owner, ttl, proposal, row, locked)
             if grant is None:
-                return state
+                return None
             with self._mutex:
                 self._locks[proposal.id] = _Lock(grant.token, locked, block)
             return grant
@@ -118,9 +135,8 @@ class PairStore:
             if grant is None:
                 block.__exit__(None, None, None)
 
-    def _take(self, owner: str, ttl: int, proposal: Proposal, state: ScheduleState, locked: Context) -> Grant | None:
+    def _take(self, owner: str, ttl: int, proposal: Proposal, row: Row, locked: Context) -> Grant | None:
         now = _now()
-        row = _row_of(state)
         # The lock is what excludes; a lease in the state is only what its last holder noted.
         row.lease_until = None
         if not _rules.is_claimable(row, proposal, now):
@@ -139,20 +155,27 @@ class PairStore:
 
     def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
         """Record how runs ended, and free their locks."""
-        return Finished(_now(), {ending.id: self._finish(owner, ending) for ending in endings})
+        for ending in endings:
+            held = Held(ending.id, ending.token)
+            # If a later one fails, all of them are sent again.
+            if held not in self._answers:
+                self._answers[held] = self._finish(owner, ending)
+        answers, self._answers = self._answers, {}
+        return Finished(_now(), {held.id: answer for held, answer in answers.items()})
 
     def _finish(self, owner: str, ending: Ending) -> Answer:
         lock = self._locks.get(ending.id)
-        state = self._repository.find_by_id(ending.id)
-        if lock is None or lock.token != ending.token or state is None:
+        if lock is None or lock.token != ending.token:
             return Answer.LOST
-        row = _row_of(state)
-        recorded = False
-        if _rules.is_holder(row, owner, ending.token):
+        row = self._find(ending.id)
+        answer = Answer.LOST
+        if row is not None and _rules.is_holder(row, owner, ending.token):
             _rules.finish(row, ending, _now())
-            recorded = self._update(row)
+            answer = Answer.RECORDED if self._update(row) else Answer.LOST
+        elif row is not None and row.owner is None and row.token == ending.token:
+            answer = Answer.ALREADY
         self._free(ending.id)
-        return Answer.RECORDED if recorded else Answer.LOST
+        return answer
 
     def skip(self, skips: Sequence[Skip]) -> Done:
         """Decide slots without a run, each under its lock."""
@@ -161,10 +184,9 @@ class PairStore:
 
     def _skip(self, skip: Skip, now: int) -> bool:
         with self._factory.locker_for(skip.id).try_lock(Context.background()) as locked:
-            state = None if locked is None else self._repository.find_by_id(skip.id)
-            if state is None:
+            row = None if locked is None else self._find(skip.id)
+            if row is None:
                 return False
-            row = _row_of(state)
             # What is locked here is held by nobody; an owner in the state is one that died.
             row.owner = row.lease_until = None
             return _rules.skip(row, skip, now) is not None and self._update(row)
@@ -176,8 +198,7 @@ class PairStore:
             lock = self._locks.get(id)
             if lock is None or Held(id, lock.token) in running:
                 continue
-            state = self._repository.find_by_id(id)
-            row = None if state is None else _row_of(state)
+            row = self._find(id)
             if row is not None and _rules.is_holder(row, owner, lock.token):
                 _rules.release(row)
                 self._update(row)
@@ -190,7 +211,7 @@ class PairStore:
         now = _now()
         known: list[str] = []
         for state in self.states(ids):
-            row = _row_of(state)
+            row = Row.of(state)
             _rules.control(row, action, now)
             if self._update(row):
                 known.append(state.id)
@@ -202,8 +223,8 @@ class PairStore:
 
     def states(self, ids: Sequence[str] | None = None) -> tuple[ScheduleState, ...]:
         """Return the states with these ids; `None`: those that this process has registered."""
-        found = (self._repository.find_by_id(id) for id in sorted(self._ids if ids is None else ids))
-        return tuple(state for state in found if state is not None)
+        found = (self._find(id) for id in sorted(self._ids if ids is None else set(ids)))
+        return tuple(row.state() for row in found if row is not None)
 
     def history(self, id: str, limit: int) -> tuple[RunRecord, ...]:
         """There is no history."""
@@ -227,22 +248,33 @@ class PairStore:
     def _free(self, id: str) -> None:
         with self._mutex:
             lock = self._locks.pop(id)
-        lock.free()
+        try:
+            lock.block.__exit__(None, None, None)
+        except Exception:
+            # What was done under it is recorded all the same.
+            logger.exception("the lock of %r could not be freed", id)
+
+    def _find(self, id: str) -> Row | None:
+        """Return a row, with a new definition that is not written yet."""
+        state = self._repository.find_by_id(id)
+        if state is None:
+            return None
+        row = Row.of(state)
+        if id in self._redefined:
+            _rules.redefine(row, *self._redefined[id])
+        return row
 
     def _update(self, row: Row) -> bool:
         try:
             self._repository.update(row.state())
         except StaleToken:
             return False
+        self._redefined.pop(row.id, None)
         return True
 
 
 def _held_by_another(state: ScheduleState) -> ScheduleState:
     return replace(state, owner=state.owner or "another", lease_until=_now() + _LOOK_AGAIN_AFTER)
-
-
-def _row_of(state: ScheduleState) -> Row:
-    return Row(**{field.name: getattr(state, field.name) for field in fields(ScheduleState)})
 
 
 def _now() -> int:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.instants import instant_of, micros_of
 from tasker.schedule import Schedule, counts_from_last_run, with_salt
+from tasker.schedule._protocol import checked
 
 Misfire = Literal["run_once", "skip", "run_all"]
 Overlap = Literal["skip", "queue"]
@@ -45,7 +46,8 @@ def policy_of(misfire: Misfire, late: Duration | None, overlap: Overlap, on_fail
         if given not in get_args(known):
             listed = ", ".join(repr(name) for name in get_args(known))
             raise ValueError(f"{argument}: expected one of {listed}, got {given!r}")
-    micros = None if late is None else round(seconds_of(late, "late") * 1_000_000)
+    # Not zero: some microseconds always pass before a run starts.
+    micros = None if late is None else round(seconds_of(late, "late", positive=True) * 1_000_000)
     return Policy(misfire=misfire, late=micros, overlap=overlap, on_failure=on_failure, first=first)
 
 
@@ -60,9 +62,7 @@ class Plan:
         Raises:
             TypeError: It is no schedule.
         """
-        if not isinstance(schedule, Schedule):
-            raise TypeError(f"schedule: expected a schedule such as Daily(hour=3), got {schedule!r}")
-        self._schedule = with_salt(schedule, id)
+        self._schedule = with_salt(checked(schedule, "schedule"), id)
         self.counts_from_last_run = counts_from_last_run(schedule)
         self.policy = policy
 
@@ -85,7 +85,7 @@ class Plan:
     def last_until(self, start: int, now: int) -> tuple[int | None, int | None]:
         """Return the last slot later than `start` and not later than `now`, and how many such slots there are.
 
-        The number is `None` beyond `COUNTED`; then the last one is looked for from its end, in growing steps back.
+        The number is `None` beyond `COUNTED`; then the last one is searched for by halving.
         """
         last, count = None, 0
         slot = self.next_after(start)
@@ -97,13 +97,12 @@ class Plan:
         return last, count
 
     def _last_before(self, known: int, now: int) -> int:
-        back = 1_000_000
-        while (begin := now - back) > known:
-            found = self.next_after(begin)
-            if found is not None and found <= now:
+        end = now  # no slot is later than this and not later than `now`
+        while known < end:
+            middle = (known + end) // 2
+            found = self.next_after(middle)
+            if found is None or found > now:
+                end = middle
+            else:
                 known = found
-                break
-            back *= 2
-        while (found := self.next_after(known)) is not None and found <= now:
-            known = found
         return known

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import overload
@@ -17,6 +16,7 @@ from tasker._core.durations import Duration, seconds_of
 from tasker._core.mailbox import mailbox_of
 from tasker._core.task import Task, to_task
 from tasker.combinators import with_timeout
+from tasker.combinators._group import together
 from tasker.errors import Cancelled
 from tasker.lease.lockers import checked_key
 from tasker.ports import LockerFactory, Repository, ScheduleState, Store
@@ -67,7 +67,8 @@ class Scheduler(Task):
             name: What people know this instance as; `None` means a part of its random id.
             max_running: How many runs this instance may have at once, at least 1.
             lease: How long the slot of an instance that died stays taken; renewed at each third of that.
-            max_attempts: How often a slot is started that is never answered for, before it is given up; at least 1.
+            max_attempts: How often a slot is started that is never answered for (its instance dies, its lease is lost),
+                before it is given up; at least 1. Interruptions do not count.
             history: How many records are kept for each schedule, at least 1; none becomes older than 30 days.
 
         Raises:
@@ -76,7 +77,6 @@ class Scheduler(Task):
         """
         super().__init__("scheduler")
         self._store, close_store = _store_of(store, locker_factory, repository, namespace)
-        owner = str(uuid.uuid4())
         seconds = seconds_of(lease, "lease", positive=True)
         if seconds < _CALLS_IN_A_LEASE * self._store.call_limit:
             raise ValueError(
@@ -84,8 +84,7 @@ class Scheduler(Task):
                 f" the store may take, got {seconds:g} s; give the store a smaller call_limit"
             )
         settings = Settings(
-            owner=owner,
-            name=owner[:8] if name is None else checked_key(name, "name"),
+            name=None if name is None else checked_key(name, "name"),
             max_running=_at_least_one(max_running, "max_running"),
             lease=seconds,
             max_attempts=_at_least_one(max_attempts, "max_attempts"),
@@ -141,8 +140,9 @@ class Scheduler(Task):
     ) -> Task | Decorator:
         """Make a task that runs another one by a schedule, each slot once across all instances with the same store.
 
-        It runs until its context ends, and then returns normally. A run whose context has ended with it counts as
-        interrupted: its slot goes back, and another instance starts it within a second.
+        It runs until its context ends, and then returns normally. A run that is cancelled then, or leaves with
+        `Cancelled`, is interrupted: its slot goes back, and another instance starts it within a second. A task that
+        returns has succeeded, also if it returns early because its context has ended.
 
         Args:
             id: The name of the schedule in the store, the same on every instance; 1 to 255 characters.
@@ -151,7 +151,8 @@ class Scheduler(Task):
             misfire: What to do about slots that passed while nothing ran: `"run_once"` runs the latest of them,
                 `"run_all"` runs all in their order (the newest 1,000 at most), `"skip"` none (a slot that is less than
                 `late`, or 30 s, ago is not missed). What is not run is recorded as skipped.
-            late: How late a slot may start at all; `None` means however late.
+            late: How late a slot may start at all, more than zero; `None` means however late. Neither this nor
+                `misfire` concerns an `Interval` without anchor: it misses nothing, but runs as soon as it can.
             overlap: What to do about slots that pass while the task still runs: `"skip"` them, or `"queue"` one.
             on_failure: `"record"` logs and records a failure, and goes on with the next slot; `"raise"` ends this task
                 with the error as well.
@@ -161,7 +162,7 @@ class Scheduler(Task):
 
         Raises:
             TypeError: The id is no string, the schedule is none, or the task cannot be one.
-            ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is negative.
+            ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is not positive.
         """
         plan = Plan(checked_key(id, "id"), schedule, policy_of(misfire, late, overlap, on_failure, first))
         limit = None if timeout is None else seconds_of(timeout, "timeout", positive=True)
@@ -190,16 +191,15 @@ class Scheduler(Task):
 
         Raises:
             TypeError: The id is no string, the schedule is none, or the task cannot be one.
-            ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is negative.
+            ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is not positive.
         """
         plan = Plan(checked_key(id, "id"), schedule, policy_of(misfire, late, overlap, on_failure, first))
         limit = None if timeout is None else seconds_of(timeout, "timeout", positive=True)
         definition = self._define(id, plan, task, limit)
         with self._lock:
             self._added[id] = definition
-            running = self._running
-        if running is not None:
-            running.begin(definition)
+            if self._running is not None:
+                self._running.begin(definition)
 
     def remove(self, id: str) -> None:
         """Forget a schedule that was added: it is not started here any more, and its run, if any, is interrupted.
@@ -214,9 +214,8 @@ class Scheduler(Task):
                 raise KeyError(f"no schedule {id!r} was added to this scheduler")
             definition = self._added.pop(id)
             self._known.discard(id)
-            running = self._running
-        if running is not None:
-            running.end(definition)
+            if self._running is not None:
+                self._running.end(definition)
 
     def states(self, *ids: str) -> tuple[ScheduleState, ...]:
         """Return what the store knows of schedules, ordered by id; without ids, of all that it knows.
@@ -229,16 +228,17 @@ class Scheduler(Task):
         return self._store.states([checked_key(id, "ids") for id in ids] if ids else None)
 
     async def _body(self, ctx: Context) -> None:
+        if ctx.done:
+            return
         with Scope(ctx) as scope:
             running = _Running(self._driver, scope)
             with self._lock:
                 if self._running is not None:
-                    raise RuntimeError("the scheduler runs already")
+                    raise RuntimeError("the scheduler runs already; make another one for another use at the same time")
                 self._running = running
-                added = list(self._added.values())
-            try:
-                for definition in added:
+                for definition in self._added.values():
                     running.begin(definition)
+            try:
                 await running.until_over()
             finally:
                 with self._lock:
@@ -282,11 +282,13 @@ class _Running:
         finally:
             self._scope.ctx._detach(self._hook)
         if self._failures:
-            raise BaseExceptionGroup("schedules failed", self._failures)
+            raise together(self._failures)
         if interruption is not None:
             raise interruption
 
     def _begin(self, definition: Definition) -> None:
+        if self._scope.ctx.done:
+            return
         scope = self._scopes[definition] = Scope(self._scope.ctx)
         attend(self._driver, definition, scope, partial(self._over, definition))
 
@@ -298,7 +300,9 @@ class _Running:
         self._scopes.pop(definition).ctx._close(Cancelled("the schedule has left"))
         if error is not None:
             self._failures.append(error)
-            self._scope.end(error)
+            cause = Cancelled(f"{definition.id!r} failed: {error!r}")
+            cause.__cause__ = error
+            self._scope.end(cause)
         self._check()
 
     def _hook(self) -> None:
@@ -324,6 +328,12 @@ def _store_of(
     if locker_factory is not None and repository is not None:
         if store is not None:
             raise TypeError("expected either a store, or a locker_factory and a repository, got all of them")
+        if namespace:
+            raise ValueError("namespace: give it to the locker factory and the repository when you make them")
+        if not callable(getattr(locker_factory, "locker_for", None)):
+            raise TypeError(f"locker_factory: expected an object with locker_for(key), got {locker_factory!r}")
+        if not callable(getattr(repository, "find_by_id", None)):
+            raise TypeError(f"repository: expected an object with find_by_id(id) and more, got {repository!r}")
         pair = PairStore(locker_factory, repository)
         return pair, pair.close
     if isinstance(store, str) or store is None:

@@ -11,8 +11,7 @@ class Settings:
     """The settings of a scheduler.
 
     Attributes:
-        owner: Its random id.
-        name: What people know it as.
+        name: What people know it as; `None` means a part of the random id of the owner.
         max_running: How many runs it may have at once.
         lease: The length of a lease, in seconds.
         max_attempts: How often a slot is started without an answer before it is given up.
@@ -21,8 +20,7 @@ class Settings:
         close_store: Called when nothing runs any more.
     """
 
-    owner: str
-    name: str
+    name: str | None
     max_running: int
     lease: float
     max_attempts: int

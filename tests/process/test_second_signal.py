@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests._support.processes import Program
+
+PROGRAMS = Path(__file__).parent / "programs"
+INT, TERM = signal.SIGINT, signal.SIGTERM
+# Two signals within 50 ms count as one.
+LATER = 0.1
+
+
+def end_with(program: Program, first: signal.Signals, second: signal.Signals, status: int) -> None:
+    program.wait_for("ready").signal(first)
+    program.wait_for(f"received {first.name}, stopping")
+    time.sleep(LATER)
+    program.signal(second)
+    program.ends_with(status, within=1)
+
+
+@pytest.mark.parametrize(("first", "second", "status"), [(INT, INT, 130), (TERM, TERM, 143), (TERM, INT, 130)])
+def test_the_second_signal_ends_the_process_with_128_and_its_number(
+    first: signal.Signals, second: signal.Signals, status: int
+) -> None:
+    with Program(PROGRAMS / "blocked.py", "plain") as program:
+        end_with(program, first, second, status)
+
+
+# Except C code that keeps the GIL, such as a regular expression: no thread of Python's runs beside it.
+@pytest.mark.parametrize("kind", ["loop_in_sleep", "loop_in_c_code", "loop_in_python", "swallowing"])
+def test_the_second_signal_ends_the_process_whatever_blocks(kind: str) -> None:
+    with Program(PROGRAMS / "blocked.py", kind) as program:
+        end_with(program, INT, TERM, 143)

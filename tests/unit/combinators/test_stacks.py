@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from tasker import Context, concurrence, run, sequence, to_task, with_timeout
+from tasker.combinators._stacks import RunningTask, running_tasks
+
+
+def deep_inside(event: threading.Event) -> None:
+    event.wait(5)
+
+
+async def deep_inside_async(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def first_line_of(stack: str) -> str:
+    return stack.splitlines()[1].strip()
+
+
+def test_a_sync_task_is_listed_with_where_it_is() -> None:
+    begun, end = threading.Event(), threading.Event()
+    found: list[RunningTask] = []
+
+    def stuck() -> None:
+        begun.set()
+        deep_inside(end)
+
+    async def look() -> None:
+        await asyncio.to_thread(begun.wait, 5)
+        found.extend(running_tasks(None))
+        end.set()
+
+    run(concurrence(to_task(stuck, "stuck"), look))
+
+    assert [task.name for task in found] == ["stuck"]
+    assert "in deep_inside" in found[0].stack
+
+
+def test_the_stack_of_a_sync_task_begins_at_the_users_code() -> None:
+    begun, end = threading.Event(), threading.Event()
+    found: list[RunningTask] = []
+
+    def stuck() -> None:
+        begun.set()
+        deep_inside(end)
+
+    async def look() -> None:
+        await asyncio.to_thread(begun.wait, 5)
+        found.extend(running_tasks(None))
+        end.set()
+
+    run(concurrence(sequence(with_timeout(60, stuck)), look))
+
+    assert first_line_of(found[0].stack) == "deep_inside(end)"
+    assert "tasker/_core" not in found[0].stack
+
+
+def test_an_async_task_is_listed_with_where_it_waits() -> None:
+    found: list[RunningTask] = []
+
+    async def program(ctx: Context) -> None:
+        end = asyncio.Event()
+
+        async def stuck() -> None:
+            await deep_inside_async(end)
+
+        async def look() -> None:
+            await asyncio.sleep(0)
+            found.extend(running_tasks(asyncio.get_running_loop()))
+            end.set()
+
+        await concurrence(to_task(stuck, "stuck"), look)(ctx)
+
+    run(program)
+
+    stuck = next(task for task in found if task.name == "stuck")
+    assert first_line_of(stuck.stack) == "await deep_inside_async(end)"
+    assert "in deep_inside_async" in stuck.stack
+
+
+def test_a_task_that_blocks_the_loop_is_where_the_thread_of_the_loop_is() -> None:
+    begun, end = threading.Event(), threading.Event()
+    found: list[RunningTask] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def blocks() -> None:
+        loops.append(asyncio.get_running_loop())
+        begun.set()
+        deep_inside(end)
+
+    def look() -> None:
+        assert begun.wait(5)
+        found.extend(running_tasks(loops[0]))
+        end.set()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    run(to_task(blocks, "blocks"))
+    looking.join()
+
+    assert [task.name for task in found] == ["blocks"]
+    assert first_line_of(found[0].stack) == "deep_inside(end)"
+
+
+def test_a_nested_task_is_listed_by_the_name_of_the_inner_one_while_it_runs() -> None:
+    begun, end = threading.Event(), threading.Event()
+    names: list[str] = []
+
+    def look_and_end() -> None:
+        assert begun.wait(5)
+        names.extend(task.name for task in running_tasks(None))
+        end.set()
+
+    def inner() -> None:
+        begun.set()
+        deep_inside(end)
+
+    looking = threading.Thread(target=look_and_end)
+    looking.start()
+    run(concurrence(to_task(lambda: run(to_task(inner, "inner")), "outer")))
+    looking.join()
+
+    assert names == ["inner"]
+
+
+def test_after_a_nested_task_the_outer_one_is_listed_again() -> None:
+    names: list[str] = []
+
+    def outer() -> None:
+        run(to_task(lambda: None, "inner"))
+        names.extend(task.name for task in running_tasks(None))
+
+    run(concurrence(to_task(outer, "outer")))
+
+    assert names == ["outer"]
+
+
+def test_what_the_user_started_on_the_loop_is_listed() -> None:
+    found: list[RunningTask] = []
+
+    async def program() -> None:
+        end = asyncio.Event()
+        stray = asyncio.create_task(deep_inside_async(end), name="stray")
+        await asyncio.sleep(0)
+        found.extend(running_tasks(asyncio.get_running_loop()))
+        end.set()
+        await stray
+
+    run(to_task(program, "program"))
+
+    assert sorted(task.name for task in found) == ["program", "stray"]
+    stray = next(task for task in found if task.name == "stray")
+    assert first_line_of(stray.stack) == "await event.wait()"
+
+
+def test_if_nothing_runs_the_loop_is_named() -> None:
+    loop = asyncio.new_event_loop()
+    found = running_tasks(loop)
+    loop.close()
+
+    assert [task.name for task in found] == ["the event loop"]
+
+
+def test_a_task_that_has_just_ended_has_no_stack() -> None:
+    from tasker.combinators._stacks import _text
+
+    assert _text([]) == "  (it is just running, or has just ended)"

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from tasker.testing import VirtualClock
+from tests._support.instances import Journal, SteadyStore, Way
+from tests._support.virtual_time import clock
+
+__all__ = ["clock"]
+
+
+@pytest.fixture
+def store(clock: VirtualClock) -> SteadyStore:
+    """A store that several schedulers share."""
+    return SteadyStore()
+
+
+@pytest.fixture
+def way(store: SteadyStore) -> Way:
+    """A way to that store."""
+    return Way(store)
+
+
+@pytest.fixture
+def journal() -> Journal:
+    """What the tasks of a test note."""
+    return Journal()
