@@ -1,0 +1,279 @@
+"""Ten thousand cancellations, each at a moment of its own, leave nothing behind and lose no error.
+
+Who cancels: the asyncio task around it, a deadline of a context above, a sibling that fails, Ctrl-C.
+When: after 0 to 20 turns of the loop, or after some microseconds.
+What: trees of sync and async tasks that clean up, fail, or nest on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+import tasker
+from tasker import Cancelled, Context, TaskLike, concurrence, run, schedule, sequence, to_task
+from tests._support.leftovers import hooks, nothing_left_behind, tasks_of_loop
+from tests._support.tasks import Boom, until_the_end, until_the_end_async
+
+BACKGROUND = Context.background()
+TICKS = range(21)
+
+
+class Tasks:
+    """Makes trees, and counts what begins, what ends, and which errors were raised in them."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = 0
+        self.raised: list[Boom] = []
+
+    def sync(self, ctx: Context) -> None:
+        self.begun += 1
+        ctx.wait()
+        self.ended += 1
+        ctx.raise_if_done()
+
+    async def cleans_up(self) -> None:
+        self.begun += 1
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            self.ended += 1
+
+    async def fails_while_leaving(self) -> None:
+        self.begun += 1
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            self.ended += 1
+            self.raised.append(Boom())
+            raise self.raised[-1]
+
+    async def steps(self) -> None:
+        self.begun += 1
+        try:
+            for _ in range(100):
+                await asyncio.sleep(0)
+        finally:
+            self.ended += 1
+
+    def nests(self, ctx: Context) -> None:
+        concurrence(self.cleans_up, self.sync).run(ctx)
+
+    async def nests_async(self, ctx: Context) -> None:
+        await sequence(self.steps, self.sync)(ctx)
+
+    async def groups(self, ctx: Context) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(to_task(self.cleans_up)(ctx))
+            group.create_task(to_task(self.sync)(ctx))
+
+    def tree(self, kind: str) -> tasker.Task:
+        server = BACKGROUND.with_cancel()
+        trees: dict[str, Callable[[], tasker.Task]] = {
+            "sync": lambda: to_task(self.sync),
+            "async": lambda: to_task(self.cleans_up),
+            "failing": lambda: concurrence(self.fails_while_leaving, self.sync),
+            "steps": lambda: sequence(self.steps, self.steps, self.sync),
+            "concurrence": lambda: concurrence(self.sync, self.cleans_up, concurrence(self.steps, self.sync)),
+            "nested": lambda: concurrence(self.nests, self.nests_async),
+            "group": lambda: to_task(self.groups),
+            "timeout": lambda: tasker.with_timeout(3600, concurrence(self.cleans_up, self.sync)),
+            "repeat": lambda: concurrence(*[tasker.with_repeat(schedule.Interval(seconds=1e-6), self.steps)] * 2),
+            "shutdown": lambda: tasker.with_shutdown(server.wait, server.cancel),
+            "on_error": lambda: tasker.on_error(sequence(self.steps, self.cleans_up), lambda error: None),
+        }
+        return trees[kind]()
+
+
+KINDS = (
+    "sync async failing steps concurrence nested group timeout repeat shutdown on_error".split()  # noqa: SIM905
+)
+
+
+def errors_in(error: BaseException | None) -> list[BaseException]:
+    """Return the errors that are no groups in what was raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return [inner for each in error.exceptions for inner in errors_in(each)]
+    return [] if error is None else [error]
+
+
+async def outcome(task: tasker.Task, ctx: Context | None = None) -> BaseException | None:
+    try:
+        await task(ctx)
+    except BaseException as error:
+        return error
+    return None
+
+
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def check(tasks: Tasks, error: BaseException | None, *allowed: type[BaseException]) -> None:
+    """Check that all that began has ended, and that what was raised holds every error and nothing unknown."""
+    assert tasks.begun == tasks.ended
+    raised = errors_in(error)
+    assert {id(each) for each in raised if isinstance(each, Boom)} == {id(each) for each in tasks.raised}
+    assert [each for each in raised if not isinstance(each, (Boom, *allowed))] == []
+
+
+async def cancelled_from_outside(kind: str, ticks: int) -> None:
+    tasks = Tasks()
+    running = asyncio.ensure_future(outcome(tasks.tree(kind)))
+    await turns(ticks)
+    running.cancel()
+    try:
+        error = await running
+    except asyncio.CancelledError:
+        assert ticks == 0  # it had not begun
+        return
+    assert running.cancelling() == 1
+    assert error is not None
+    check(tasks, error, asyncio.CancelledError)
+
+
+async def cancelled_by_a_context_above(kind: str, ticks: int) -> None:
+    tasks = Tasks()
+    with BACKGROUND.with_cancel() as ctx:
+        running = asyncio.ensure_future(outcome(tasks.tree(kind), ctx))
+        await turns(ticks)
+        ctx.cancel()
+        check(tasks, await running, Cancelled)
+        assert hooks(ctx) == 0
+
+
+async def cancelled_by_a_deadline_above(kind: str, ticks: int) -> None:
+    tasks = Tasks()
+    with BACKGROUND.with_timeout(ticks * 37e-6) as ctx:
+        check(tasks, await outcome(tasks.tree(kind), ctx), Cancelled)
+
+
+async def cancelled_by_asyncio_timeout(kind: str, ticks: int) -> None:
+    tasks = Tasks()
+    error: BaseException | None = None
+    try:
+        async with asyncio.timeout(ticks * 37e-6):
+            await tasks.tree(kind)()
+    except BaseException as caught:
+        error = caught
+    current = asyncio.current_task()
+    assert current is not None
+    assert current.cancelling() == 0
+    check(tasks, error, TimeoutError)
+
+
+async def cancelled_by_a_sibling(kind: str, ticks: int) -> None:
+    tasks = Tasks()
+
+    async def fails() -> None:
+        await turns(ticks)
+        tasks.raised.append(Boom())
+        raise tasks.raised[-1]
+
+    check(tasks, await outcome(concurrence(tasks.tree(kind), fails)))
+
+
+WAYS = [
+    cancelled_from_outside,
+    cancelled_by_a_context_above,
+    cancelled_by_a_deadline_above,
+    cancelled_by_asyncio_timeout,
+    cancelled_by_a_sibling,
+]
+
+# 11 kinds, 5 ways, 21 moments: eight times over and the thousand of Ctrl-C make ten thousand.
+ROUNDS = 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cancelled", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancellation_at_any_moment_leaves_nothing_behind(
+    cancelled: Callable[[str, int], Coroutine[Any, Any, None]], kind: str
+) -> None:
+    draw = random.Random(f"{cancelled.__name__} {kind}")
+
+    async def all_of_them() -> None:
+        reports: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
+        for _ in range(ROUNDS):
+            for ticks in draw.sample(TICKS, len(TICKS)):
+                async with asyncio.timeout(30):
+                    await cancelled(kind, ticks)
+        assert tasks_of_loop() == set()
+        gc.collect()
+        assert reports == []
+
+    with nothing_left_behind():
+        asyncio.run(all_of_them())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_at_any_moment_leaves_nothing_behind(kind: str) -> None:
+    with nothing_left_behind():
+        for round_ in range(4):
+            for ticks in TICKS:
+                interrupted_after(ticks, kind, through_notify=bool(round_ % 2))
+
+
+def interrupted_after(ticks: int, kind: str, *, through_notify: bool) -> None:
+    tasks = Tasks()
+
+    async def interrupts() -> None:
+        await turns(ticks)
+        signal.raise_signal(signal.SIGINT)
+
+    task: TaskLike = concurrence(tasks.tree(kind), interrupts)
+    error: BaseException | None = None
+    try:
+        run(tasker.with_signal_notify(task) if through_notify else task)
+    except BaseException as caught:
+        error = caught
+    if not (through_notify or tasks.raised):
+        assert type(error) is KeyboardInterrupt
+    check(tasks, error, KeyboardInterrupt)
+
+
+@pytest.mark.slow
+def test_many_trees_cancelled_at_once_leave_nothing_behind() -> None:
+    async def all_of_them() -> None:
+        with BACKGROUND.with_cancel() as ctx:
+            tasks = [Tasks() for _ in range(200)]
+            trees = [each.tree(KINDS[number % len(KINDS)]) for number, each in enumerate(tasks)]
+            running = [asyncio.ensure_future(outcome(tree, ctx)) for tree in trees]
+            await turns(5)
+            ctx.cancel()
+            for each, ended in zip(tasks, running, strict=True):
+                check(each, await ended, Cancelled)
+            assert hooks(ctx) == 0
+        assert tasks_of_loop() == set()
+
+    with nothing_left_behind():
+        asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize("task", [until_the_end, until_the_end_async, concurrence(until_the_end, until_the_end_async)])
+def test_what_waits_for_the_end_does_not_spin(task: TaskLike) -> None:
+    turns_of_the_loop = 0
+
+    class Loop(asyncio.SelectorEventLoop):
+        def _run_once(self) -> None:
+            nonlocal turns_of_the_loop
+            turns_of_the_loop += 1
+            super()._run_once()  # type: ignore[misc]
+
+    with BACKGROUND.with_timeout(0.05) as ctx, pytest.raises(Cancelled):
+        run(concurrence(task), ctx, loop_factory=Loop)
+
+    assert turns_of_the_loop < 30
