@@ -208,6 +208,21 @@ def test_a_pool_whose_password_comes_from_a_function_is_understood(postgres_url:
         assert repr(store) == "<tasker.store.postgresql.Store postgresql://…>"
 
 
+@pytest.mark.skipif(psycopg_pool.__version__.startswith("3.2."), reason="pools take functions since 3.3")
+def test_a_function_for_the_password_that_failed_is_asked_again(postgres_url: str) -> None:  # noqa: F811
+    answers = iter([RuntimeError("the vault is sealed")])
+
+    def conninfo() -> str:
+        for error in answers:
+            raise error
+        return postgres_url
+
+    with ConnectionPool(conninfo, min_size=0, max_size=1, open=False) as pool, opened(pool) as store:
+        with pytest.raises(StoreUnavailable, match="RuntimeError: the vault is sealed"):
+            store.renew("A", TTL, [], 3)
+        assert store.renew("A", TTL, [], 3).kept == frozenset()
+
+
 def test_a_closed_store_opens_again_when_it_is_used(postgres_url: str) -> None:  # noqa: F811
     with opened(postgres_url) as store:
         take(store)

@@ -28,7 +28,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from tasker.errors import StoreUnavailable
+from tasker.errors import StoreUnavailable, TaskerError
 from tasker.store.postgresql._connecting import Attempt
 from tasker.store.postgresql._errors import too_late, translated
 from tasker.store.postgresql._session import Connection, Session
@@ -109,6 +109,7 @@ class Own:
         if self._connection is not None and _was_ended(self._connection):
             self._drop()
         if self._connection is None or self._handle is None:
+            self._drop()
             self._connection = self._connect(deadline, limit)
             self._handle = duplicate_of(self._connection)
         return self._connection, self._handle
@@ -119,9 +120,12 @@ class Own:
             self._attempt = Attempt(self._target.connect, psycopg.Connection.close)
         try:
             connection = self._attempt.wait(deadline)
-        except psycopg.Error as error:
+        except BaseException as error:
+            self._attempt.abandon()
             self._attempt = None
-            raise translated(error) from error
+            if not isinstance(error, Exception):
+                raise
+            raise _not_connected(error) from error
         if connection is None:
             raise too_late(limit)
         self._attempt = None
@@ -172,8 +176,11 @@ class Borrowed:
             attempt = Attempt(get, self._give_back)
             try:
                 connection = attempt.wait(deadline)
-            except psycopg.Error as error:
-                raise translated(error) from error
+            except BaseException as error:
+                attempt.abandon()
+                if not isinstance(error, Exception):
+                    raise
+                raise _not_connected(error) from error
             if connection is None:
                 attempt.abandon()
                 raise too_late(limit)
@@ -185,6 +192,14 @@ class Borrowed:
     def _give_back(self, connection: Connection) -> None:
         # The pool replaces a closed one.
         self._pool.putconn(connection)
+
+
+def _not_connected(error: Exception) -> TaskerError:
+    """Return what to raise instead of the error with which an attempt to connect has failed."""
+    if isinstance(error, psycopg.Error):
+        return translated(error)
+    # From a function of the user's: one that fetches a password, or checks a connection.
+    return StoreUnavailable(f"cannot connect: {type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -14,12 +14,20 @@ import threading
 from typing import Self
 
 from tasker._core import clock
+from tasker.errors import StoreUnavailable
 from tasker.store.postgresql._session import Connection
 
 
 def duplicate_of(connection: Connection) -> socket.socket:
-    """Return a second handle on the socket of an open connection; the caller closes it."""
-    return socket.socket(fileno=os.dup(connection.fileno()))
+    """Return a second handle on the socket of an open connection; the caller closes it.
+
+    Raises:
+        StoreUnavailable: The process has no descriptor left.
+    """
+    try:
+        return socket.socket(fileno=os.dup(connection.fileno()))
+    except OSError as error:
+        raise StoreUnavailable(f"no file descriptor for the connection: {error}") from error
 
 
 class Watchdog:
