@@ -48,7 +48,7 @@ class Program:
         self.out = self.err = ""
         self._name = " ".join((path.name, *arguments))
         self._changed = threading.Condition()
-        self._signaled_at = self._ended_at = time.monotonic()
+        self._started_at = self._signaled_at = self._ended_at = time.monotonic()
         self._process = subprocess.Popen(
             [*prefix, sys.executable, "-u", "-W", "default", str(path), *arguments],
             stdin=subprocess.PIPE,
@@ -83,11 +83,20 @@ class Program:
         """The time from the last signal, or else from the start, to the end."""
         return self._ended_at - self._signaled_at
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet; a hang is an error."""
+        assert self._has_ended or time.monotonic() < self._started_at + LIMIT, self._story("did not end")
+        return not self._has_ended
+
     def signal(self, *numbers: signal.Signals, pid: int | None = None) -> None:
         """Send signals, the next without waiting for what the one before does; to `pid` if that is given."""
         self._signaled_at = time.monotonic()
         for number in numbers:
-            os.kill(self.pid if pid is None else pid, number)
+            if pid is None:
+                self._process.send_signal(number)  # which does nothing if it has ended
+            else:
+                os.kill(pid, number)
 
     def say(self, line: str) -> None:
         """Write a line to its standard input."""

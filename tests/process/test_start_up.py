@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
-
-import pytest
 
 from tests._support.processes import Program
 
@@ -38,12 +35,3 @@ def test_a_step_that_does_not_notice_the_signal_is_waited_for_and_is_the_last() 
         program.wait_for("received SIGTERM, stopping").say("go")
         program.ends_with(0, within=1)
     assert program.out.splitlines() == ["migrating", "migration done", "returned"]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to a limit of the address space")
-def test_tasks_that_wait_for_a_thread_when_the_signal_comes_never_start() -> None:
-    with Program(PROGRAMS / "more_tasks_than_threads.py") as program:
-        program.wait_for("ready").signal(signal.SIGTERM)
-        program.ends_with(0, within=5)
-    assert program.out.splitlines() == ["ready", "few begun"]
-    assert not program.err

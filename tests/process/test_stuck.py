@@ -98,3 +98,11 @@ def test_twenty_tasks_share_one_budget() -> None:
             program.wait_for("ready", times=20).signal(signal.SIGTERM)
         for program in programs:
             program.ends_with(1, within=0.5 + REPORT)
+
+
+def test_the_report_is_flushed_out_of_every_handler() -> None:
+    with Program(PROGRAMS / "stuck_log.py", "buffer", "0.5") as program:
+        program.wait_for("ready").signal(signal.SIGTERM)
+        program.ends_with(1, within=0.5 + REPORT)
+    assert "received SIGTERM, stopping" in program.err
+    assert "'stuck' is still running" in program.err

@@ -235,7 +235,10 @@ class SystemClock:
             return
         for number in numbers:
             if number and self.on_signal is not None:
-                self.on_signal(number)
+                try:
+                    self.on_signal(number)
+                except Exception:  # this thread must live: the budget and the next signal depend on it
+                    logger.exception("what tasker does on a signal failed")
 
     def _due(self) -> list[_SystemTimer]:
         due: list[_SystemTimer] = []

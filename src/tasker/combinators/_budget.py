@@ -82,12 +82,19 @@ class Budget:
             logger.critical("%s", ShutdownTimeout(names, self.grace))
             for task in running:
                 logger.critical("%r is still running:\n%s", task.name, task.stack)
-            for handler in logging.getLogger().handlers:
-                handler.flush()
+            _flush_logging()
             sys.stdout.flush()
             sys.stderr.flush()
         finally:
             _exit()
+
+
+def _flush_logging() -> None:
+    """Flush the handlers of all loggers: a process that ends by `os._exit` does not do so by itself."""
+    root = logging.getLogger()
+    for each in (root, *root.manager.loggerDict.values()):
+        for handler in each.handlers if isinstance(each, logging.Logger) else ():
+            handler.flush()
 
 
 def grace_within(ctx: Context, grace: float) -> float:

@@ -80,18 +80,21 @@ def main(
         notes: list[threading.Thread] = []
 
         def stop(number: int) -> None:
-            scope.end(reason_of(number))
             # Not on the clock thread: logging may block, and neither the budget nor the second signal may wait for it.
             note = threading.Thread(target=_log_signal, args=(number,), name="tasker-log", daemon=True)
-            notes.append(note)
-            note.start()
+            try:
+                note.start()
+                notes.append(note)
+            except RuntimeError:
+                pass  # the system starts no more threads: what matters is that the program stops
+            scope.end(reason_of(number))  # only now: after that, this thread may find `main` at its end
 
         try:
             with listening(numbers, stop, _exit_at_once):
                 _Program(children, budget).run(scope.ctx, loop_factory=loop_factory)
+        finally:
             for note in notes:
                 note.join(budget.rest())
-        finally:
             budget.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import sys
 import time
 
@@ -20,6 +21,12 @@ async def loop_in_c_code() -> None:
     print("ready")
     # It releases the GIL and never looks for signals: no Python handler runs.
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
+
+
+async def loop_in_regex() -> None:
+    print("ready")
+    # It holds the GIL, except while it lets Python handlers run.
+    re.match("(a+)+$", "a" * 50 + "b")
 
 
 async def loop_in_python() -> None:

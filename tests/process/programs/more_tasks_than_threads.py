@@ -1,10 +1,14 @@
-"""More sync tasks than the system has threads for, under `main`; those that have begun wait for the end."""
+"""More sync tasks than the system has threads for; those that have begun wait for the end.
+
+The argument is the grace of `main`; with `stuck` as a second one they never end.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import resource
+import sys
 import threading
 from pathlib import Path
 
@@ -25,14 +29,16 @@ def work(ctx: Context) -> None:
 def watch(ctx: Context) -> None:
     print("ready")
     ctx.wait()
-    leave.set()
+    print("context ended")
+    if "stuck" not in sys.argv:
+        leave.set()
 
 
 leave = threading.Event()
-logging.basicConfig(level=logging.ERROR)
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 threading.stack_size(STACK)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 limit = used + 30 * STACK
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-tasker.main(watch, *[work] * 200, grace=30)
+tasker.main(watch, *[work] * 200, grace=float(sys.argv[1]))
 print("few begun" if len(begun) < 100 else f"{len(begun)} begun")

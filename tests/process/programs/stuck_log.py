@@ -62,6 +62,7 @@ match sys.argv[1]:
     case "buffer":
         buffer = logging.handlers.MemoryHandler(1000, flushLevel=logging.CRITICAL + 1, target=logging.StreamHandler())
         logging.getLogger("tasker").addHandler(buffer)
+        logging.getLogger("tasker").setLevel(logging.INFO)
         logging.getLogger("tasker").propagate = False
     case "no stream":
         sys.stderr = None  # as without a console

@@ -499,10 +499,10 @@ def test_cancelling_often_from_outside_ends_it_once() -> None:
         running = asyncio.ensure_future(concurrence(slow)())
         for _ in range(3):
             await asyncio.sleep(0)
-        for _ in range(4):
-            running.cancel()
+        for number in range(4):
+            running.cancel(f"cancellation {number}")
             await asyncio.sleep(0)
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError, match="cancellation 0"):
             await running
         return running.cancelling()
 

@@ -56,6 +56,29 @@ def test_a_signal_ends_it_cleanly(number: int) -> None:
     main(until_the_end, until_the_end_async, with_repeat(schedule.Interval(seconds=60), lambda: None), raising(number))
 
 
+def test_the_contexts_end_only_when_the_note_of_the_signal_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    ended_now = threading.Event()
+
+    class Note(threading.Thread):
+        def start(self) -> None:
+            if self.name == "tasker-log":
+                ended_now.wait(0.05)  # what may not happen before has its chance
+                log.append("note")
+            super().start()
+
+    def work(ctx: Context) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        ctx.wait()
+        log.append("ended")
+        ended_now.set()
+
+    monkeypatch.setattr(threading, "Thread", Note)
+    main(work)
+
+    assert log == ["note", "ended"]
+
+
 def test_other_signals_may_be_chosen() -> None:
     main(until_the_end_async, raising(ONE), signals=[ONE])
 
@@ -281,7 +304,11 @@ def test_a_server_gets_its_share_of_the_budget() -> None:
         remaining.append(ctx.remaining())
         served.set()
 
-    main(with_shutdown(lambda: served.wait(5), stop, grace=25), raising(signal.SIGTERM), grace=10)
+    def serve() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        served.wait(5)
+
+    main(with_shutdown(serve, stop, grace=25), grace=10)
 
     assert 8 < remaining[0] <= 9
 

@@ -208,6 +208,14 @@ def test_a_wall_clock_that_is_set_back_runs_no_slot_twice(clock: VirtualClock) -
     assert repeated.slots == ["01:00:00"]
 
 
+def test_a_wall_clock_that_is_set_back_during_a_run_runs_no_slot_twice(clock: VirtualClock) -> None:
+    back = iter([-1800])
+
+    times = times_of(clock, Slots(3600), 10_000, lambda: clock.jump(next(back, 0)))
+
+    assert times == [3600, 9000]
+
+
 def test_a_wall_clock_that_is_set_back_goes_on_with_the_next_slot(clock: VirtualClock) -> None:
     with Jumping(clock, Slots(3600)) as repeated:
         clock.advance(3600)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -20,6 +21,7 @@ from tasker import (
     to_task,
     with_shutdown,
 )
+from tasker._core import threads
 from tasker._core.context import CancelContext
 from tasker.combinators._budget import Budget
 from tasker.combinators._shutdown import _UnlessEnded
@@ -372,6 +374,28 @@ def test_all_asyncio_tasks_of_the_loop_cancelled_at_any_tick_stop_it(ticks: int)
     asyncio.run(work())
 
     assert server.log in ([], ["serving", "shutdown", "served"])
+
+
+def test_a_start_that_waits_for_its_thread_is_not_called_after_a_cancellation_of_its_own_asyncio_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log: list[str] = []
+    jobs: list[Callable[[], object]] = []
+    monkeypatch.setattr(threads, "submit", jobs.append)
+
+    async def work() -> None:
+        running = asyncio.ensure_future(concurrence(with_shutdown(noting(log, "start"), noting(log, "stop")))())
+        while not jobs:  # noqa: ASYNC110 - turns of the loop are what it takes
+            await asyncio.sleep(0)
+        next(each for each in asyncio.all_tasks() if each.get_name() == "with_shutdown").cancel()
+        await asyncio.sleep(0)
+        await asyncio.to_thread(jobs[0])
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(work())
+
+    assert log == []
 
 
 def test_nothing_is_left_behind_after_many_stops() -> None:

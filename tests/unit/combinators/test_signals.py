@@ -231,7 +231,11 @@ def test_a_cancelled_that_comes_from_nowhere_is_a_failure() -> None:
 def test_a_signal_stops_a_server() -> None:
     stop = threading.Event()
 
-    run(with_signal_notify(concurrence(with_shutdown(lambda: stop.wait(5), stop.set), raising(ONE)), ONE))
+    def serve() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, ONE)
+        stop.wait(5)
+
+    run(with_signal_notify(with_shutdown(serve, stop.set), ONE))
 
     assert stop.is_set()
 
