@@ -18,7 +18,7 @@ free AS MATERIALIZED (
 taken AS (
   UPDATE {{schema}}.tasker_lock l SET
     token = greatest(f.token + 1, t.now), owner = $3::text, lease_until = t.now + $4::bigint
-  FROM free f CROSS JOIN later t WHERE l.ctid = f.place),
+  FROM free f CROSS JOIN later t WHERE l.namespace = $1::text AND l.key = f.key),
 made AS (
   INSERT INTO {{schema}}.tasker_lock (namespace, key, token, owner, lease_until)
   SELECT $1::text, w.key, t.now, $3::text, t.now + $4::bigint FROM later t CROSS JOIN want w
@@ -39,11 +39,11 @@ EXTEND = f"""WITH {CLOCK},
 {_MINE},
 extended AS (
   UPDATE {{schema}}.tasker_lock l SET lease_until = c.now + $5::bigint
-  FROM mine m CROSS JOIN clock c WHERE l.ctid = m.place)
+  FROM mine m CROSS JOIN clock c WHERE l.namespace = $1::text AND l.key = m.key)
 SELECT c.now, m.key FROM clock c LEFT JOIN mine m ON true"""
 
 # $2 owner, $3 keys, $4 tokens.
 FREE = f"""WITH {CLOCK},
 {_MINE},
-freed AS (UPDATE {{schema}}.tasker_lock l SET owner = NULL FROM mine m WHERE l.ctid = m.place)
+freed AS (UPDATE {{schema}}.tasker_lock l SET owner = NULL FROM mine m WHERE l.namespace = $1::text AND l.key = m.key)
 SELECT c.now, m.key FROM clock c LEFT JOIN mine m ON true"""

@@ -14,7 +14,8 @@ Rules that all of them keep:
   times scans the table, or compares each with each (a finish of 256 then took 24 ms instead of 7).
 - A page of all rows is asked for by a comparison of rows, `(namespace, id) > (…)`, for the same reason: the planner
   then expects enough of them to read the index in its order, even before the table was ever analyzed.
-- Locked rows are changed by their place (`ctid`), which cannot move while they are locked: no index is read twice.
+- Locked rows are changed by their key, not by their place (`ctid`): one that another statement changed just before it
+  was locked has a new place, which this statement does not see, so it would lock the row and change nothing.
 - A row of a newer format is returned and never changed.
 
 `{schema}` is filled in when the schema is known. The parameters of all begin with the namespace.
@@ -72,7 +73,7 @@ def clock_after(rows: str) -> str:
 def locked(columns: str, condition: str, table: str = "tasker_schedule", key: str = "id", wait: str = "") -> str:
     """Return the sub-select that finds the row of `w`, locks it, and sees it as it is then."""
     return f"""CROSS JOIN LATERAL (
-    SELECT s.ctid AS place, {columns} FROM {{schema}}.{table} s
+    SELECT {columns} FROM {{schema}}.{table} s
     WHERE s.namespace = $1::text AND s.{key} = w.{key} AND {condition}
     FOR NO KEY UPDATE{wait}) s"""
 
@@ -146,7 +147,7 @@ given AS (
     runs = p.runs + (p.owner IS NOT NULL)::integer,
     failures = p.failures + (p.owner IS NOT NULL)::integer,
     last_outcome = CASE WHEN p.owner IS NULL THEN p.last_outcome ELSE 'lease_lost' END
-  FROM picked p CROSS JOIN later l WHERE s.ctid = p.place)
+  FROM picked p CROSS JOIN later l WHERE s.namespace = $1::text AND s.id = p.id)
 SELECT l.now, r.* FROM later l LEFT JOIN (
   SELECT greatest(p.token + 1, l.now), p.new_slot, p.new_manual, p.new_attempt, {_facts("p")}
   FROM picked p CROSS JOIN later l
@@ -164,7 +165,7 @@ mine AS MATERIALIZED (
   {locked("s.id", _IS_HOLDER)}),
 kept AS (
   UPDATE {{schema}}.tasker_schedule s SET lease_until = c.now + $5::bigint
-  FROM mine m CROSS JOIN clock c WHERE s.ctid = m.place)
+  FROM mine m CROSS JOIN clock c WHERE s.namespace = $1::text AND s.id = m.id)
 SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 
 # $2 owner; $3 ids, $4 tokens, $5 outcomes, $6 through, $7 next slots, $8 errors; of passed slots: $9 ids, $10 first,
@@ -200,7 +201,7 @@ ended AS (
     last_success = CASE WHEN m.outcome = 'succeeded' THEN c.now ELSE s.last_success END,
     failures = CASE m.outcome WHEN 'succeeded' THEN 0 WHEN 'interrupted' THEN s.failures ELSE s.failures + 1 END,
     nudge = CASE WHEN m.rings THEN (SELECT epoch FROM rung) ELSE s.nudge END
-  FROM mine m CROSS JOIN clock c WHERE s.ctid = m.place),
+  FROM mine m CROSS JOIN clock c WHERE s.namespace = $1::text AND s.id = m.id),
 noted AS (
   INSERT INTO {{schema}}.tasker_run
     (at, slot, token, count, started, attempt, manual, namespace, id, outcome, owner, error, until, reason)
@@ -228,13 +229,13 @@ SELECT c.now, r.* FROM clock c LEFT JOIN (
 # $2 ids, $3 through, $4 next slots, $5 first, $6 last, $7 counts, $8 reasons.
 SKIP = f"""WITH {CLOCK},
 mine AS MATERIALIZED (
-  SELECT w.*, s.place FROM (
+  SELECT w.* FROM (
     SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])
       AS w (id, through, next_slot, first, last, count, reason) ORDER BY {_IN_ORDER}) w
   {locked("s.id", "s.owner IS NULL AND s.slot IS NULL AND s.decided < w.through AND s.format <= 1")}),
 moved AS (
   UPDATE {{schema}}.tasker_schedule s SET decided = m.through, next_slot = m.next_slot
-  FROM mine m WHERE s.ctid = m.place),
+  FROM mine m WHERE s.namespace = $1::text AND s.id = m.id),
 noted AS (
   INSERT INTO {{schema}}.tasker_run {_PASSED}
   SELECT c.now, m.first, m.last, m.count, $1::text, m.id, 'skipped', m.reason FROM mine m CROSS JOIN clock c)
@@ -258,7 +259,7 @@ freed AS (
     attempt = s.attempt - 1,
     slot = CASE WHEN NOT m.empties THEN s.slot END,
     nudge = (SELECT epoch FROM rung)
-  FROM mine m WHERE s.ctid = m.place)
+  FROM mine m WHERE s.namespace = $1::text AND s.id = m.id)
 SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 
 _OF_THESE = "(SELECT * FROM unnest($2::text[]) AS w (id) ORDER BY {order}) w".replace("{order}", _IN_ORDER)
@@ -295,7 +296,7 @@ def _control(change: str, more: str = "") -> Control:
 {_RUNG},
 changed AS (
   UPDATE {{schema}}.tasker_schedule s SET {change}, nudge = (SELECT epoch FROM rung)
-  FROM mine m CROSS JOIN clock c WHERE s.ctid = m.place){more}
+  FROM mine m CROSS JOIN clock c WHERE s.namespace = $1::text AND s.id = m.id){more}
 SELECT c.now, m.id, {last} FROM clock c LEFT JOIN mine m ON true"""
 
     end_of_page = "(SELECT CASE WHEN count(*) >= $3::bigint THEN max(w.id) END FROM page w)"
