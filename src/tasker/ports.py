@@ -453,7 +453,10 @@ class Store(Protocol):
         ...
 
     def skip(self, skips: Sequence[Skip]) -> Done:
-        """Decide slots without a run, where the row is free, has no slot, and `through` is later than `decided`."""
+        """Decide slots without a run, where the row is free, has no slot, and none of the range is decided yet.
+
+        That is so if `passed.slot` is later than `decided`.
+        """
         ...
 
     def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:

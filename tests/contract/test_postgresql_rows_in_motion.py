@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 
-from tasker.ports import Answer, Definition, Ending, Held, Outcome, Proposal
+from tasker.ports import Action, Answer, Definition, Ending, Held, Outcome, Passed, Proposal, Reason, Skip
 from tasker.store.postgresql import Store
 from tests._support.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures
 
@@ -85,6 +85,21 @@ def test_a_released_row_is_free(store: Store, postgres_url: str) -> None:  # noq
     released = while_the_row_moves(postgres_url, "tasker_schedule", lambda: store.release(OWNER, ["job"], []))
     assert released.ids == {"job"}
     assert store.states()[0].owner is None
+
+
+def test_skipped_slots_are_decided(store: Store, postgres_url: str) -> None:  # noqa: F811
+    slot = store.states()[0].decided + 1
+    skip = Skip("job", slot, Passed(slot, slot, 1, Reason.MISFIRED))
+    skipped = while_the_row_moves(postgres_url, "tasker_schedule", lambda: store.skip([skip]))
+    assert skipped.ids == {"job"}
+    assert store.states()[0].decided == slot
+
+
+@pytest.mark.parametrize("ids", [["job"], None], ids=["these", "all"])
+def test_a_paused_schedule_is_paused(store: Store, postgres_url: str, ids: list[str] | None) -> None:  # noqa: F811
+    paused = while_the_row_moves(postgres_url, "tasker_schedule", lambda: store.control(Action.PAUSE, ids))
+    assert paused.ids == {"job"}
+    assert store.states()[0].paused is not None
 
 
 def test_an_extended_lock_ends_later(store: Store, postgres_url: str) -> None:  # noqa: F811

@@ -55,6 +55,7 @@ _STORES = [
     (broken.SilentGiveBack, "test_an_interruption_rings_the_bell_for_its_row_alone"),
     (broken.PollMisses, "test_all_rows_rung_since_are_returned_with_their_newest_state"),
     (broken.SkipsWhatRuns, "test_a_row_with_a_slot_is_not_skipped_whoever_holds_it"),
+    (broken.SkipsByTheEnd, "test_a_range_of_which_a_part_is_decided_is_not_skipped"),
     (broken.ReleasesWhatRuns, "test_a_run_that_goes_on_is_not_released"),
     (broken.CountsReleased, "test_a_released_slot_can_be_claimed_again_as_the_same_attempt"),
     (broken.Forgiving, "test_ids_are_told_apart_byte_for_byte"),

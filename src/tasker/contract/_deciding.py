@@ -20,8 +20,8 @@ from tasker.contract._stores import (
 from tasker.ports import Action, Answer, Outcome, Passed, Reason, Skip, Store
 
 
-def _skip(store: Store, id: str = "job", *, through: int) -> bool:
-    passed = Passed(through - 9, through, 10, Reason.MISFIRED)
+def _skip(store: Store, id: str = "job", *, through: int, count: int = 1) -> bool:
+    passed = Passed(through - count + 1, through, count, Reason.MISFIRED)
     return store.skip([Skip(id, through, passed, next_slot=through + 1)]).ids == {id}
 
 
@@ -31,7 +31,7 @@ class Skipping(StoreSteps):
     def test_skipped_slots_are_decided_and_recorded_as_one_range(self) -> None:
         store = self.start()
         through = due_slot(store) + 50
-        assert _skip(store, through=through)
+        assert _skip(store, through=through, count=10)
         state = state_of(store)
         assert (state.decided, state.next_slot, state.ended, state.runs) == (through, through + 1, None, 0)
         record = only_record(store)
@@ -48,6 +48,14 @@ class Skipping(StoreSteps):
         assert not _skip(store, through=through - 1)
         assert state_of(store) == before
         assert outcomes(store) == [Outcome.SKIPPED]
+
+    def test_a_range_of_which_a_part_is_decided_is_not_skipped(self) -> None:
+        store = self.start()
+        through = due_slot(store) + 50
+        _skip(store, through=through)
+        assert not _skip(self.open(), through=through + 9, count=10), "a slot was decided twice"
+        assert state_of(store).decided == through
+        assert _skip(self.open(), through=through + 9, count=9)
 
     def test_a_row_with_a_slot_is_not_skipped_whoever_holds_it(self) -> None:
         store = self.start("held", "expired", "returned")

@@ -28,12 +28,21 @@ _C_co = TypeVar("_C_co", bound="Context | None", covariant=True)
 
 
 class LockedContext(DerivedContext):
-    """The context under which a lock is held; it ends with `LeaseLost` when the lock is lost."""
+    """The context under which a lock is held; it ends with `LeaseLost` when the lock is lost.
+
+    A locker of your own may make one too, as a `with` block; let `parent` be a context that you can cancel with a
+    `LeaseLost`, if your lock service can tell.
+    """
 
     __slots__ = ("_fencing_token",)
 
     def __init__(self, parent: Context, token: int) -> None:
-        """Not for use outside: see `Locker`."""
+        """Derive the context of a lock.
+
+        Args:
+            parent: What it is derived from.
+            token: An integer that grows with each acquisition of the same key.
+        """
         self._fencing_token = token
         super().__init__(parent, parent._values, parent._deadline)
 

@@ -20,24 +20,23 @@ class Agenda:
 
     def __init__(self) -> None:
         """Make an empty agenda."""
-        self._heap: list[tuple[int, int, Entry]] = []
-        self._count = 0
+        self._heap: list[tuple[int, Entry]] = []
         self._passed_over = 0
 
     def put(self, entry: Entry, when: int | None) -> None:
         """Look at the entry then, and not at another time; `None`: not by itself."""
-        if entry.place:
+        if entry.due == when:
+            return
+        if entry.due is not None:
             self._passed_over += 1
-            entry.place = 0
             self._clear()
+        entry.due = when
         if when is not None:
-            self._count += 1
-            entry.place = self._count
-            heapq.heappush(self._heap, (when, self._count, entry))
+            heapq.heappush(self._heap, (when, entry))
 
     def next_time(self) -> int | None:
         """Return when there is something to look at."""
-        while self._heap and self._heap[0][2].place != self._heap[0][1]:
+        while self._heap and self._heap[0][1].due != self._heap[0][0]:
             heapq.heappop(self._heap)
             self._passed_over -= 1
         return self._heap[0][0] if self._heap else None
@@ -49,13 +48,13 @@ class Agenda:
             when = self.next_time()
             if when is None or when > now:
                 break
-            entry = heapq.heappop(self._heap)[2]
-            entry.place = 0
+            entry = heapq.heappop(self._heap)[1]
+            entry.due = None
             taken.append(entry)
         return taken
 
     def _clear(self) -> None:
         if self._passed_over > self._FEW and self._passed_over * 2 > len(self._heap):
-            self._heap = [item for item in self._heap if item[2].place == item[1]]
+            self._heap = [(entry.due, entry) for entry in {place[1] for place in self._heap} if entry.due is not None]
             heapq.heapify(self._heap)
             self._passed_over = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakSet
 
 from tasker._core import threads
@@ -43,9 +43,19 @@ class Driver:
         """Run an entry from now on."""
         self._post(lambda work: work.join(entry))
 
-    def leave(self, entry: Entry) -> None:
-        """Let an entry go as soon as its run, if any, has ended and is recorded; then `entry.left` is called."""
-        self._post(lambda work: work.leave(entry))
+    def leave(self, entries: Sequence[Entry], cause: BaseException | None = None) -> None:
+        """Let entries go, each as soon as its run, if any, has ended and is recorded; then its host hears of it.
+
+        Args:
+            entries: What to let go.
+            cause: Ends the contexts of their runs; `None`: these have ended with that of the host.
+        """
+
+        def message(work: Work) -> None:
+            for entry in entries:
+                work.leave(entry, cause)
+
+        self._post(message)
 
     def _post(self, message: Message) -> None:
         with self._lock:

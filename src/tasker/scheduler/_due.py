@@ -150,13 +150,9 @@ def _decide_in_order(plan: Plan, start: int, first: int, earliest: int, now: int
 def _nth_before(plan: Plan, earliest: int, last: int) -> int:
     """Return a slot from which on there are few enough up to `last`, without walking through all of them."""
     span = last - earliest
-    while True:
+    while plan.last_until(last - span, last)[1] is None:
         span //= 2
-        slot = plan.next_after(last - span)
-        if slot is None:
-            return last
-        if plan.last_until(slot, last)[1] is not None:
-            return slot
+    return plan.next_after(last - span) or last
 
 
 def start_of(state: ScheduleState) -> int:

@@ -24,49 +24,55 @@ class Definition:
         self.task = task
 
 
-class Entry:
-    """A definition while it is run by this instance. All that changes belongs to the driver's thread."""
+class Host:
+    """Where entries run and who hears of their end: the same for all that one scheduler has added."""
 
-    __slots__ = (
-        "active",
-        "ctx",
-        "definition",
-        "error",
-        "home",
-        "id",
-        "is_leaving",
-        "left",
-        "misses",
-        "place",
-        "plan",
-        "state",
-        "variables",
-    )
+    __slots__ = ("ctx", "home", "left", "variables")
 
-    def __init__(
-        self, definition: Definition, ctx: Context, home: Mailbox, left: Callable[[BaseException | None], object]
-    ) -> None:
-        """Make the entry for one use of a definition.
+    def __init__(self, ctx: Context, home: Mailbox, left: Callable[[Entry, BaseException | None], object]) -> None:
+        """Be a host for entries that run in the context variables of the caller.
 
         Args:
-            definition: What to run when.
-            ctx: Ends when this use of it ends.
-            home: The loop on which what is async in the task runs.
-            left: Called when the driver has let go of the entry, with the error that ended it, if one did.
+            ctx: The runs of the entries are under it.
+            home: The loop on which what is async in the tasks runs.
+            left: Called when the driver has let go of an entry, with the error that ended it, if one did.
         """
-        self.definition = definition
-        self.id = definition.id
-        self.plan = definition.plan
         self.ctx = ctx
         self.home = home
         self.left = left
         self.variables = contextvars.copy_context()
+
+
+class Entry:
+    """A definition while it is run by this instance. All that changes belongs to the driver's thread."""
+
+    __slots__ = ("active", "definition", "due", "error", "host", "is_leaving", "misses", "state")
+
+    def __init__(self, definition: Definition, host: Host) -> None:
+        """Make the entry for one use of a definition."""
+        self.definition = definition
+        self.host = host
         self.state: ScheduleState | None = None
         self.active: ActiveRun | None = None
         self.is_leaving = False
         self.error: BaseException | None = None
         self.misses = 0
-        self.place = 0
+        self.due: int | None = None
+        """When the agenda has it; the agenda owns this field."""
+
+    def __lt__(self, other: Entry) -> bool:
+        """Say no: of entries that are due at the same time, any may come first."""
+        return False
+
+    @property
+    def id(self) -> str:
+        """The id of the schedule."""
+        return self.definition.id
+
+    @property
+    def plan(self) -> Plan:
+        """When its slots are."""
+        return self.definition.plan
 
 
 class ActiveRun:

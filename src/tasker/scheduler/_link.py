@@ -29,6 +29,9 @@ class Link:
 
     The store's time is estimated as this machine's boot time plus an offset, from the newest reply: taken for the time
     in the middle of the call. The wall clock of this machine is never looked at.
+
+    A store may answer one question and not another: one that is read-only, or whose disk is full. So it is back only
+    when each operation that failed has succeeded.
     """
 
     def __init__(self, name: str) -> None:
@@ -37,7 +40,12 @@ class Link:
         self._offset: float | None = None
         self._pause = 0.0
         self._retry_at = 0.0
-        self.is_down = False
+        self._failing: set[str] = set()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the store is away, in whole or in part."""
+        return bool(self._failing)
 
     def now(self) -> int:
         """Return the store's time, in microseconds; before the first reply, this machine's."""
@@ -45,8 +53,8 @@ class Link:
             return round(clock.current().time() * 1_000_000)
         return round(clock.current().boottime() * 1_000_000 + self._offset)
 
-    def ask(self, operation: Callable[[], R]) -> R:
-        """Call an operation of the store.
+    def ask(self, name: str, operation: Callable[[], R]) -> R:
+        """Call the operation of the store that has this name.
 
         Raises:
             StoreUnavailable: It did not answer; see `seconds_until_retry`.
@@ -56,22 +64,26 @@ class Link:
         try:
             reply = operation()
         except StoreUnavailable as error:
-            self._note_down(error)
+            self._note_down(name, error)
             raise
         self._offset = reply.now - (sent + now.boottime()) / 2 * 1_000_000
-        if self.is_down:
-            self.is_down = False
-            self._pause = 0.0
-            logger.info("the store of %s is back", self._name)
+        if name in self._failing:
+            self._note_up(name)
         return reply
 
     def seconds_until_retry(self) -> float:
         """Return how long not to ask the store for anything: zero while it answers."""
         return max(0.0, self._retry_at - clock.current().boottime()) if self.is_down else 0.0
 
-    def _note_down(self, error: StoreUnavailable) -> None:
+    def _note_up(self, name: str) -> None:
+        self._failing.remove(name)
+        if not self._failing:
+            self._pause = 0.0
+            logger.info("the store of %s is back", self._name)
+
+    def _note_down(self, name: str, error: StoreUnavailable) -> None:
         if not self.is_down:
             logger.warning("the store of %s is away, nothing is started until it is back: %s", self._name, error)
-        self.is_down = True
+        self._failing.add(name)
         self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
         self._retry_at = clock.current().boottime() + self._pause * random.uniform(0.5, 1.0)

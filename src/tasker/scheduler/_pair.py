@@ -51,7 +51,7 @@ from tasker.store._row import Row
 
 logger: logging.Logger = logging.getLogger("tasker")
 
-# A lock that another holds says nothing of when it will be free.
+# A lock that another holds says nothing of when it will be free, nor does what its holder has noted.
 _LOOK_AGAIN_AFTER = 1_000_000
 
 
@@ -83,7 +83,8 @@ class PairStore:
         for definition in definitions:
             self._register(definition, now)
         self._ids.update(definition.id for definition in definitions)
-        return Registered(now, 0, self.states([definition.id for definition in definitions]))
+        states = self.states([definition.id for definition in definitions])
+        return Registered(now, 0, tuple(_held_by_another(state) if state.lease_until else state for state in states))
 
     def _register(self, definition: Definition, now: int) -> None:
         state = self._repository.find_by_id(definition.id)
@@ -194,17 +195,23 @@ class PairStore:
     def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
         """Free the locks among `ids` that are not in `running`."""
         freed: list[str] = []
+        known = {held.id for held in running}
         for id in ids:
-            lock = self._locks.get(id)
-            if lock is None or Held(id, lock.token) in running:
+            if id in known:
                 continue
-            row = self._find(id)
-            if row is not None and _rules.is_holder(row, owner, lock.token):
-                _rules.release(row)
-                self._update(row)
-            self._free(id)
-            freed.append(id)
+            if id in self._locks:
+                self._free(id)
+            if self._release(owner, id):
+                freed.append(id)
         return Done(_now(), frozenset(freed))
+
+    def _release(self, owner: str, id: str) -> bool:
+        with self._factory.locker_for(id).try_lock(Context.background()) as locked:
+            row = None if locked is None else self._find(id)
+            if row is None or not _rules.is_holder(row, owner, row.token):
+                return False
+            _rules.release(row)
+            return self._update(row)
 
     def control(self, action: Action, ids: Sequence[str] | None) -> Done:
         """Pause, resume or trigger schedules."""

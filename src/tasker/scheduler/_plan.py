@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from tasker._core.durations import Duration, seconds_of
@@ -48,7 +49,13 @@ def policy_of(misfire: Misfire, late: Duration | None, overlap: Overlap, on_fail
             raise ValueError(f"{argument}: expected one of {listed}, got {given!r}")
     # Not zero: some microseconds always pass before a run starts.
     micros = None if late is None else round(seconds_of(late, "late", positive=True) * 1_000_000)
-    return Policy(misfire=misfire, late=micros, overlap=overlap, on_failure=on_failure, first=first)
+    return _shared(Policy(misfire=misfire, late=micros, overlap=overlap, on_failure=on_failure, first=first))
+
+
+@lru_cache
+def _shared(policy: Policy) -> Policy:
+    """Return one policy for all that are equal: thousands of schedules have few of them."""
+    return policy
 
 
 class Plan:

@@ -10,7 +10,7 @@ from typing import overload
 
 from tasker._core.callables import TaskLike
 from tasker._core.calling import Completion
-from tasker._core.context import Context, Scope
+from tasker._core.context import AtEnd, Context, Scope
 from tasker._core.decorator import Decorator
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.mailbox import mailbox_of
@@ -22,10 +22,10 @@ from tasker.lease.lockers import checked_key
 from tasker.ports import LockerFactory, Repository, ScheduleState, Store
 from tasker.schedule import Schedule
 from tasker.scheduler._driver import Driver
-from tasker.scheduler._entry import Definition
+from tasker.scheduler._entry import Definition, Entry, Host
 from tasker.scheduler._pair import PairStore
 from tasker.scheduler._plan import First, Misfire, OnFailure, Overlap, Plan, policy_of
-from tasker.scheduler._scheduled import Scheduled, attend
+from tasker.scheduler._scheduled import Scheduled
 from tasker.scheduler._settings import Settings
 from tasker.store import open_store
 
@@ -94,8 +94,8 @@ class Scheduler(Task):
         )
         self._driver = Driver(self._store, settings)
         self._lock = threading.Lock()
-        self._known: set[str] = set()
-        self._added: dict[str, Definition] = {}
+        # What was added, by its id; `None` for what runs as a task of its own.
+        self._definitions: dict[str, Definition | None] = {}
         self._running: _Running | None = None
 
     @overload
@@ -197,7 +197,7 @@ class Scheduler(Task):
         limit = None if timeout is None else seconds_of(timeout, "timeout", positive=True)
         definition = self._define(id, plan, task, limit)
         with self._lock:
-            self._added[id] = definition
+            self._definitions[id] = definition
             if self._running is not None:
                 self._running.begin(definition)
 
@@ -210,10 +210,10 @@ class Scheduler(Task):
             KeyError: No schedule with this id was added.
         """
         with self._lock:
-            if id not in self._added:
+            definition = self._definitions.get(id)
+            if definition is None:
                 raise KeyError(f"no schedule {id!r} was added to this scheduler")
-            definition = self._added.pop(id)
-            self._known.discard(id)
+            del self._definitions[id]
             if self._running is not None:
                 self._running.end(definition)
 
@@ -236,8 +236,9 @@ class Scheduler(Task):
                 if self._running is not None:
                     raise RuntimeError("the scheduler runs already; make another one for another use at the same time")
                 self._running = running
-                for definition in self._added.values():
-                    running.begin(definition)
+                for definition in self._definitions.values():
+                    if definition is not None:
+                        running.begin(definition)
             try:
                 await running.until_over()
             finally:
@@ -247,14 +248,14 @@ class Scheduler(Task):
     def _define(self, id: str, plan: Plan, task: TaskLike, limit: float | None) -> Definition:
         made = to_task(task)
         with self._lock:
-            if id in self._known:
+            if id in self._definitions:
                 raise ValueError(f"id: {id!r} is taken already; each schedule of a scheduler has an id of its own")
-            self._known.add(id)
+            self._definitions[id] = None
         return Definition(id, plan, made if limit is None else with_timeout(limit, made))
 
 
 class _Running:
-    """The scheduler while it is run as a task: what was added runs under scopes of its own, below the scheduler's.
+    """The scheduler while it is run as a task: host to what was added.
 
     `begin` and `end` may be called from any thread; the rest belongs to the loop.
     """
@@ -264,7 +265,8 @@ class _Running:
         self._scope = scope
         self._mailbox = mailbox_of(asyncio.get_running_loop())
         self._completion = Completion(self._mailbox.loop)
-        self._scopes: dict[Definition, Scope] = {}
+        self._host = Host(scope.ctx, self._mailbox, self._left)
+        self._entries: dict[Definition, Entry] = {}
         self._failures: list[BaseException] = []
 
     def begin(self, definition: Definition) -> None:
@@ -275,29 +277,32 @@ class _Running:
 
     async def until_over(self) -> None:
         """Wait until the scope has ended and all have left, and raise the errors of those that failed."""
-        self._scope.ctx._attach(self._hook)
-        try:
-            self._check()
+        with AtEnd(self._scope.ctx, lambda: self._mailbox.post(self._end_all)):
             interruption = await self._completion.wait(self._interrupt)
-        finally:
-            self._scope.ctx._detach(self._hook)
         if self._failures:
             raise together(self._failures)
         if interruption is not None:
             raise interruption
 
     def _begin(self, definition: Definition) -> None:
-        if self._scope.ctx.done:
-            return
-        scope = self._scopes[definition] = Scope(self._scope.ctx)
-        attend(self._driver, definition, scope, partial(self._over, definition))
+        if not self._scope.ctx.done:
+            entry = self._entries[definition] = Entry(definition, self._host)
+            self._driver.join(entry)
 
     def _end(self, definition: Definition) -> None:
-        if definition in self._scopes:
-            self._scopes[definition].end(Cancelled("the schedule was removed"))
+        if definition in self._entries:
+            self._driver.leave([self._entries[definition]], Cancelled("the schedule was removed"))
+
+    def _end_all(self) -> None:
+        self._driver.leave(list(self._entries.values()))
+        self._check()
+
+    def _left(self, entry: Entry, error: BaseException | None) -> None:
+        """Called in the driver's thread."""
+        self._mailbox.post(partial(self._over, entry.definition, error))
 
     def _over(self, definition: Definition, error: BaseException | None) -> None:
-        self._scopes.pop(definition).ctx._close(Cancelled("the schedule has left"))
+        del self._entries[definition]
         if error is not None:
             self._failures.append(error)
             cause = Cancelled(f"{definition.id!r} failed: {error!r}")
@@ -305,11 +310,8 @@ class _Running:
             self._scope.end(cause)
         self._check()
 
-    def _hook(self) -> None:
-        self._mailbox.post(self._check)
-
     def _check(self) -> None:
-        if self._scope.ctx.done and not self._scopes:
+        if self._scope.ctx.done and not self._entries:
             self._completion.finish()
 
     def _interrupt(self) -> None:

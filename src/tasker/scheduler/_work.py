@@ -29,6 +29,7 @@ from tasker.ports import (
     Definition,
     Ending,
     Grant,
+    Held,
     Outcome,
     Proposal,
     ScheduleState,
@@ -83,6 +84,8 @@ class Work:
         self._active: dict[str, ActiveRun] = {}
         self._to_register: dict[str, Entry] = {}
         self._unsure: set[str] = set()
+        # Leases of runs that did start, but whose end could not be recorded: their attempts count.
+        self._forgotten: set[Held] = set()
         self._to_trim: set[str] = set()
         self._agenda = Agenda()
         self._link = Link(self._name)
@@ -100,19 +103,19 @@ class Work:
     def join(self, entry: Entry) -> None:
         """Run an entry from now on; if one with its id is here already, when that has left."""
         if self._fatal is not None:
-            entry.left(self._fatal)
+            entry.host.left(entry, self._fatal)
         elif entry.id in self._entries:
             self._successors.setdefault(entry.id, deque()).append(entry)
         else:
             self._entries[entry.id] = entry
             self._to_register[entry.id] = entry
 
-    def leave(self, entry: Entry) -> None:
-        """Let an entry go, as soon as its run, if there is one, has ended and is recorded."""
+    def leave(self, entry: Entry, cause: BaseException | None) -> None:
+        """Let an entry go, as soon as its run, if there is one, has ended and is recorded; see `Driver.leave`."""
         waiting = self._successors.get(entry.id)
         if waiting and entry in waiting:
             waiting.remove(entry)
-            entry.left(None)
+            entry.host.left(entry, None)
         if self._entries.get(entry.id) is not entry or entry.is_leaving:
             return
         entry.is_leaving = True
@@ -120,6 +123,8 @@ class Work:
         self._to_register.pop(entry.id, None)
         self._agenda.put(entry, None)
         self._bound_recording(entry)
+        if entry.active is not None and cause is not None:
+            entry.active.ctx._close(cause)
 
     def receive(self, message: Callable[[Work], object]) -> None:
         """Do what a message says."""
@@ -191,7 +196,7 @@ class Work:
         while self._to_register:
             chunk = list(self._to_register.values())[:_AT_MOST]
             definitions = [definition for entry in chunk if (definition := self._define(entry)) is not None]
-            registered = self._link.ask(partial(self._store.register, definitions))
+            registered = self._link.ask("register", partial(self._store.register, definitions))
             # What was rung before this instance came is in the states already.
             self._epoch = registered.epoch if self._epoch is None else self._epoch
             for entry in chunk:
@@ -216,6 +221,10 @@ class Work:
                 entry.id,
                 state.format,
             )
+        is_mine = state.owner == self._owner and entry.active is None
+        if is_mine and Held(entry.id, state.token) not in self._forgotten:
+            # A claim whose answer was lost took effect only after it had been given back.
+            self._unsure.add(entry.id)
         if entry.active is None and not entry.is_leaving:
             self._consider(entry, now, _due.decide)
 
@@ -223,7 +232,7 @@ class Work:
         self, entry: Entry, now: int, decide: Callable[[Plan, ScheduleState, int], _due.Decision]
     ) -> Proposal | Skip | None:
         """Decide about an entry: put it on the agenda, or say what to ask of the store."""
-        if entry.state is None:
+        if entry.state is None or entry.host.ctx.done:
             return None
         try:
             decision = decide(entry.plan, entry.state, now)
@@ -246,7 +255,7 @@ class Work:
         """Free what a claim may have taken whose answer was lost."""
         if self._unsure:
             running = [active.held for active in self._active.values()]
-            self._link.ask(partial(self._store.release, self._owner, sorted(self._unsure), running))
+            self._link.ask("release", partial(self._store.release, self._owner, sorted(self._unsure), running))
             self._unsure.clear()
 
     def _record(self) -> None:
@@ -254,7 +263,7 @@ class Work:
         endings = [active.ending for active in self._active.values() if active.ending is not None][:_AT_MOST]
         if not endings or now < self._record_at:
             return
-        finished = self._link.ask(partial(self._store.finish, self._owner, endings))
+        finished = self._link.ask("finish", partial(self._store.finish, self._owner, endings))
         self._record_at = now + _GATHER
         for ending in endings:
             self._recorded(ending, finished.answers.get(ending.id, Answer.LOST), finished.now)
@@ -276,7 +285,7 @@ class Work:
         now = self._now()
         if self._epoch is None or now < self._poll_at:
             return
-        polled = self._link.ask(partial(self._store.poll, self._epoch))
+        polled = self._link.ask("poll", partial(self._store.poll, self._epoch))
         self._poll_at = now + _POLL_EVERY
         self._epoch = polled.epoch
         for state in polled.states:
@@ -297,7 +306,7 @@ class Work:
         sent = self._now()
         try:
             claimed = self._link.ask(
-                partial(self._store.claim, self._owner, round(self._settings.lease * _MICRO), free, proposals)
+                "claim", partial(self._store.claim, self._owner, round(self._settings.lease * _MICRO), free, proposals)
             )
         except StoreUnavailable:
             self._unsure.update(proposal.id for proposal in proposals)
@@ -323,7 +332,7 @@ class Work:
         return proposals, skips
 
     def _skip(self, skips: list[Skip]) -> None:
-        done = self._link.ask(partial(self._store.skip, skips))
+        done = self._link.ask("skip", partial(self._store.skip, skips))
         self._pace(len(done.ids))
         for skip in skips:
             entry = self._entries[skip.id]
@@ -350,7 +359,8 @@ class Work:
                 self._agenda.put(entry, self._link.now() + random.randint(*_LOCKED_AGAIN))
 
     def _start(self, entry: Entry, grant: Grant, sent: float) -> None:
-        ctx = entry.ctx.with_value(RUN, run_of(grant, self._owner))
+        host = entry.host
+        ctx = host.ctx.with_value(RUN, run_of(grant, self._owner))
         active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx)
         entry.misses = 0
         entry.state = replace(grant.state, requested=None if grant.manual else grant.state.requested)
@@ -360,12 +370,18 @@ class Work:
             active.ending = final_loss(entry.plan, grant, self._link.now())
             return
         self._renewal.add(active.held, sent, partial(self._lost, active))
-        entry.variables.run(start_from_anywhere, entry.definition.task, ctx, entry.home, partial(self._ended, active))
+        host.variables.run(start_from_anywhere, entry.definition.task, ctx, host.home, partial(self._ended, active))
 
     def _lost(self, active: ActiveRun, cause: LeaseLost) -> None:
         """Tell the task that its lease is lost; called in any thread."""
+
+        def tell(_: Work) -> None:
+            # A renewal that crosses the recording of the end finds no lease either, and that is no news.
+            if active.ending is None:
+                logger.warning("a run has lost its lease while it goes on: %s", cause)
+
+        self._post(tell)  # first: the end of the run must not overtake it
         active.ctx._close(cause)
-        self._post(lambda _: logger.warning("a run has lost its lease while it goes on: %s", cause))
 
     def _ended(self, active: ActiveRun, left: Left) -> None:
         """Called in any thread."""
@@ -386,10 +402,9 @@ class Work:
     def _fail(self, entry: Entry, error: BaseException | None) -> None:
         """End an entry with an error, once its run has ended."""
         entry.error = entry.error or error
-        self.leave(entry)
-        cause = Cancelled(f"{entry.id!r} failed: {entry.error!r}")
-        cause.__cause__ = entry.error
-        entry.ctx._end(cause)
+        cause = Cancelled(f"{entry.id!r} failed: {error!r}")
+        cause.__cause__ = error
+        self.leave(entry, cause)
 
     def _bound_recording(self, entry: Entry) -> None:
         """Bound how long an entry that leaves waits for the store to record its run, from when that has ended."""
@@ -399,6 +414,7 @@ class Work:
     def _forget(self, active: ActiveRun) -> None:
         """Give up recording how a run ended: its lease ends by itself, and another instance starts its slot again."""
         self._active.pop(active.grant.id, None)
+        self._forgotten.add(active.held)
         self._renewal.remove(active.held)
         active.entry.active = None
         logger.error("the end of the run of %r for %s was not recorded", active.grant.id, instant_of(active.grant.slot))
@@ -410,7 +426,7 @@ class Work:
                 self._forget(active)
         for entry in [entry for entry in self._leaving.values() if entry.active is None]:
             del self._leaving[entry.id], self._entries[entry.id]
-            entry.left(entry.error)
+            entry.host.left(entry, entry.error)
             waiting = self._successors.get(entry.id)
             while waiting and entry.id not in self._entries:
                 self.join(waiting.popleft())

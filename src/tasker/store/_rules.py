@@ -152,8 +152,11 @@ def was_recorded(row: Row, owner: str, ending: Ending, history: Iterable[RunReco
 
 
 def skip(row: Row, skipped: Skip, now: int) -> RunRecord | None:
-    """Decide slots of a free row without a run; return the record, or `None` if the row is not free for that."""
-    if row.format > FORMAT or row.owner is not None or row.slot is not None or skipped.through <= row.decided:
+    """Decide slots of a free row without a run; return the record, or `None` if the row is not free for that.
+
+    A range that begins with a decided slot was made by someone who has not heard of that yet.
+    """
+    if row.format > FORMAT or row.owner is not None or row.slot is not None or skipped.passed.slot <= row.decided:
         return None
     row.decided = skipped.through
     row.next_slot = skipped.next_slot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import threading
 from asyncio import events
@@ -28,11 +29,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock = clock
         self._waiting = _WaitingSelector(clock, self)
         super().__init__(self._waiting)
-        self._clock_resolution = 1e-9
+        self._clock_resolution = 0.0
 
     def time(self) -> float:
         """Return the clock's monotonic time."""
-        return self._clock.monotonic()
+        now = self._clock.monotonic()
+        # Timers within it count as due. If it were less than the distance to the next float, none would ever be: after
+        # half a year of virtual time, a nanosecond is lost in the rounding.
+        self._clock_resolution = max(1e-9, 2 * math.ulp(now))
+        return now
 
     def call_soon_threadsafe(
         self,

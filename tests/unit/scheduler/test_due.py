@@ -235,11 +235,11 @@ class TestManySlots:
 
     @pytest.mark.parametrize("misfire", ["run_once", "run_all", "skip"])
     def test_a_year_of_missed_seconds_is_decided_quickly(self, misfire: str) -> None:
-        begun = time.perf_counter()
+        begun = time.thread_time()
 
         _due.decide(plan(EACH_SECOND, misfire=misfire), state("01-01 00:00"), at("12-31 23:59:59"))
 
-        assert time.perf_counter() - begun < 1
+        assert time.thread_time() - begun < 1
 
 
 class TestLookingAgain:

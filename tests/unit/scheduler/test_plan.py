@@ -119,11 +119,11 @@ def test_as_many_as_are_counted_are_counted_exactly() -> None:
 
 
 def test_a_year_of_missed_seconds_takes_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
 
     plan(schedule.Cron("* * * * * *", tz="Europe/Berlin")).last_until(at("01-01 00:00"), at("12-31 23:59:59"))
 
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,21 @@ def test_the_loop_shows_the_time_of_the_clock() -> None:
     assert times == [60]
 
 
+def test_timers_fire_however_late_it_is() -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        for _ in range(3):
+            await asyncio.sleep(100 * 365 * 86_400)
+            await asyncio.sleep(0.25)
+            times.append(asyncio.get_running_loop().time() % 1)
+
+    with VirtualClock():
+        run(work)
+
+    assert times == [0.25, 0.5, 0.75]
+
+
 def test_a_call_from_another_thread_wakes_the_loop() -> None:
     async def work(ctx: Context) -> None:
         loop = asyncio.get_running_loop()

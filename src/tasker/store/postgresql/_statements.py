@@ -232,7 +232,7 @@ mine AS MATERIALIZED (
   SELECT w.* FROM (
     SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])
       AS w (id, through, next_slot, first, last, count, reason) ORDER BY {_IN_ORDER}) w
-  {locked("s.id", "s.owner IS NULL AND s.slot IS NULL AND s.decided < w.through AND s.format <= 1")}),
+  {locked("s.id", "s.owner IS NULL AND s.slot IS NULL AND s.decided < w.first AND s.format <= 1")}),
 moved AS (
   UPDATE {{schema}}.tasker_schedule s SET decided = m.through, next_slot = m.next_slot
   FROM mine m WHERE s.namespace = $1::text AND s.id = m.id),

@@ -161,7 +161,7 @@ class Store:
         raise StoreUnavailable(f"other statements were quicker {_TRIES} times in a row")
 
     def skip(self, skips: Sequence[Skip]) -> Done:
-        """Decide slots without a run, where the row is free, has no slot, and `through` is later than `decided`."""
+        """Decide slots without a run, where the row is free, has no slot, and none of the range is decided yet."""
         return _done(
             self._rows(
                 _statements.SKIP,
