@@ -18,7 +18,7 @@ SOURCES = $(wildcard src tests examples noxfile.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test unit check fix coverage clean
+.PHONY: help setup demo test unit check fix bench coverage clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ fix: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/codespell --write-changes
+
+bench: ## Measure tasker beside its peers, which are installed for it
+	@$(MAKE) --no-print-directory setup GROUP=bench
+	$(BIN)/python -m benchmarks.schedules
 
 coverage: $(READY) ## Run all tests and report the lines and branches that none of them reaches
 	$(BIN)/coverage erase

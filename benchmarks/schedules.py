@@ -3,7 +3,7 @@
 Every program walks from slot to slot in Europe/Berlin in the fastest way that it offers, so that reading an expression
 is not counted. The programs take turns, the best of several rounds counts, and the slots of all must be the same.
 APScheduler's calendar trigger is shown and not compared: it adds a day or a month to the slot before, and cannot say
-what comes after an instant. Run it from the root of the project, where the three are installed:
+what comes after an instant. `make bench` installs the three and runs it; by hand, from the root of the project:
 
     python -m benchmarks.schedules [--rounds 5]
 """

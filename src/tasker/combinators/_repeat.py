@@ -44,7 +44,8 @@ class _Repeat(Task):
     async def _run_at_slots(self, ctx: Context) -> None:
         last = _now()
         # A wall clock that is set back does not bring back slots that have been run.
-        while (slot := self._schedule.next_after(max(last, _now()))) is not None:
+        while (found := self._schedule.next_after(max(last, _now()))) is not None:
+            slot = found.astimezone(UTC)  # an instant, whatever its zone says later
             while not ctx.done and (seconds := (slot - _now()).total_seconds()) > 0:
                 await wait_for_end_async(ctx, min(seconds, _LOOK_AGAIN_AFTER))
             if ctx.done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -18,6 +19,8 @@ First = Literal["auto", "now", "next"]
 
 # Slots that are passed over are counted one by one up to here; beyond, nobody needs to know how many they were.
 COUNTED = 1_000
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,8 @@ class Plan:
         self.policy = policy
 
     def __str__(self) -> str:
-        return str(self._schedule)
+        # The same text in every process, also where a user's schedule or zone is shown as the object that it is.
+        return _ADDRESS.sub("", str(self._schedule))
 
     def next_after(self, micros: int) -> int | None:
         """Return the first slot strictly after an instant.

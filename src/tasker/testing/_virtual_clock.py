@@ -83,6 +83,7 @@ class VirtualClock:
         """Make a clock that shows `start`, an aware datetime, when it begins."""
         self._start = aware(start, "start").timestamp()
         self._shift = 0.0
+        self._suspended = 0.0
         self._now = 0.0
         self._lock = threading.Lock()
         self._heap: list[tuple[float, int, _VirtualTimer]] = []
@@ -116,6 +117,13 @@ class VirtualClock:
         """Set the wall clock forward, or back by a negative number; the monotonic clock does not notice."""
         self._shift += seconds
 
+    def suspend(self, duration: Duration) -> None:
+        """Be a machine that sleeps for so long: the wall clock goes on, the monotonic clock and all waits stand still.
+
+        So a wait for ten seconds of which three were over ends seven seconds after the machine has woken up.
+        """
+        self._suspended += seconds_of(duration, "duration")
+
     def settle(self, patience: Duration = 5) -> None:
         """Wait, in real time, until all but the calling thread are waiting for the clock.
 
@@ -144,15 +152,15 @@ class VirtualClock:
 
     def time(self) -> float:
         """Return the seconds since 1970 that the wall clock shows."""
-        return self._start + self._shift + self._now
+        return self._start + self._shift + self.boottime()
 
     def monotonic(self) -> float:
         """Return the seconds since the beginning."""
         return self._now
 
     def boottime(self) -> float:
-        """Return the seconds since the beginning."""
-        return self._now
+        """Return the seconds since the beginning, those in which the machine was suspended included."""
+        return self._now + self._suspended
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back at `when`, in the thread that lets time pass."""

@@ -36,6 +36,17 @@ def test_a_plan_says_its_schedule() -> None:
     assert str(plan(schedule.Daily(hour=4, tz="UTC"))) == "every day at 04:00 in UTC"
 
 
+def test_a_plan_says_the_same_in_every_process() -> None:
+    class Nameless:
+        def next_after(self, instant: datetime) -> datetime | None:
+            return None
+
+    texts = {str(plan(Nameless())), str(plan(Nameless()))}
+
+    assert len(texts) == 1
+    assert "Nameless" in texts.pop()
+
+
 def test_the_jitter_depends_on_the_id() -> None:
     jittered = schedule.Daily(hour=4, tz="UTC").jitter(3600)
     policy = policy_of("run_once", None, "skip", "record", "auto")
