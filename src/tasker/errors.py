@@ -9,6 +9,8 @@ Exception
 ├── TaskerError               what tasker reports about itself
 │   ├── ShutdownTimeout       tasks were still running when the grace was over
 │   ├── LeaseLost             the lease of a run or a lock is gone
+│   ├── CommandFailed         a command exited with a status that means failure
+│   ├── ProcessDied           the process of a function ended without an answer
 │   ├── StaleToken            a write came with a fencing token that is too old
 │   └── StoreUnavailable      the store did not answer, or refused to work
 ```
@@ -17,6 +19,8 @@ Arguments that make no sense are the built-in `TypeError` and `ValueError`, rais
 """
 
 from __future__ import annotations
+
+import signal
 
 
 class Cancelled(BaseException):
@@ -54,6 +58,43 @@ class ShutdownTimeout(TaskerError):
         return (type(self), (self.tasks, self.grace))
 
 
+class CommandFailed(TaskerError):
+    """A command that ran as a task exited with a status other than zero, or was killed by a signal.
+
+    Attributes:
+        name: The name of the task: that of the program. Its arguments, which may hold secrets, are kept nowhere.
+        status: The exit status; the number of a signal, negative, if that has killed it.
+        lines: The last lines that it wrote, of both streams.
+    """
+
+    def __init__(self, name: str, status: int, lines: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.status = status
+        self.lines = lines
+        said = "; its last lines:" + "".join(f"\n  {line}" for line in lines) if lines else ", and wrote nothing"
+        super().__init__(f"{name!r} {how_it_ended(status)}{said}")
+
+    def __reduce__(self) -> tuple[type[CommandFailed], tuple[str, int, tuple[str, ...]]]:
+        return (type(self), (self.name, self.status, self.lines))
+
+
+class ProcessDied(TaskerError):
+    """The process in which a function ran ended without an answer: it crashed, was killed, or left on its own.
+
+    Attributes:
+        name: The name of the task.
+        status: The exit status of the process; the number of a signal, negative, if that has killed it.
+    """
+
+    def __init__(self, name: str, status: int) -> None:
+        self.name = name
+        self.status = status
+        super().__init__(f"the process of {name!r} {how_it_ended(status)} before the function had ended")
+
+    def __reduce__(self) -> tuple[type[ProcessDied], tuple[str, int]]:
+        return (type(self), (self.name, self.status))
+
+
 class LeaseLost(TaskerError):
     """The lease under which something runs is gone, or can no longer be trusted.
 
@@ -85,3 +126,13 @@ class StoreUnavailable(TaskerError):
 
     Whether the operation took effect is unknown.
     """
+
+
+def how_it_ended(status: int) -> str:
+    """Return in words how a process ended; a negative status is that of a signal."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"

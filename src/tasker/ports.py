@@ -25,11 +25,14 @@ The life of a row:
 
 A paused row is not claimed, whatever its state, unless a manual run was requested.
 A row whose `format` is newer than `FORMAT` is never changed by anything.
+
+Beside the rows a store knows the **instances** that run them: for people, and to drain one of them. No decision about
+a slot reads that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +44,12 @@ from tasker._core.instants import instant_of
 
 FORMAT = 1
 """The newest format of a row that this version reads and writes."""
+
+REGISTERED_ANEW_AFTER = 3_600_000_000
+"""How old `ScheduleState.registered` must be, in microseconds, before `Store.register` writes it again.
+
+So registering what is known already writes nothing most of the time.
+"""
 
 UNREADABLE = 2**31 - 1
 """The format given to a row that cannot be read.
@@ -103,6 +112,8 @@ class ScheduleState:
         decided: Every slot at or before it has its record.
         definition: The schedule as a sentence, for people.
         defined: When this definition was first seen.
+        registered: When an instance last said that it runs this schedule, to within `REGISTERED_ANEW_AFTER`; an
+            instance says so when it starts, and once a day while it runs.
         ended: When the last run ended.
         last_outcome: How the last run ended.
         last_success: When the last successful run ended.
@@ -125,6 +136,7 @@ class ScheduleState:
     decided: int
     definition: str = ""
     defined: int = 0
+    registered: int = 0
     ended: int | None = None
     last_outcome: Outcome | None = None
     last_success: int | None = None
@@ -274,8 +286,11 @@ class Ending:
         token: The token of the lease that it ran under.
         outcome: How it ended; not `Outcome.SKIPPED`.
         through: Every slot at or before this one is decided now; `None` if the slot goes back (interrupted, lease
-        lost). passed: The slots that were passed over, each range with its reason. next_slot: Advice for people and
-        alerts. error: What went wrong, for people.
+            lost).
+        passed: The slots that were passed over, each range with its reason.
+        next_slot: Advice for people and alerts.
+        error: What went wrong, for people.
+        retries: How often the task was run again under this lease.
     """
 
     id: str
@@ -285,6 +300,7 @@ class Ending:
     passed: tuple[Passed, ...] = ()
     next_slot: int | None = None
     error: str | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +338,7 @@ class RunRecord:
         owner: Who ran it.
         token: The fencing token that it ran under; 0 for skipped slots.
         error: What went wrong.
+        retries: How often the task was run again under the same lease.
     """
 
     id: str
@@ -337,6 +354,38 @@ class RunRecord:
     owner: str | None = None
     token: int = 0
     error: str | None = None
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One scheduler in one process of the application, as it last said of itself.
+
+    Attributes:
+        owner: Its random id.
+        name: What people know it as.
+        version: The version of the application that it runs; empty if it did not say.
+        started: When it said so first.
+        seen: When it said so last.
+        is_draining: Whether it was asked to start nothing new.
+    """
+
+    owner: str
+    name: str
+    version: str
+    started: int
+    seen: int
+    is_draining: bool = False
+
+    @property
+    def started_at(self) -> datetime:
+        """`started` as an aware datetime in UTC."""
+        return instant_of(self.started)
+
+    @property
+    def seen_at(self) -> datetime:
+        """`seen` as an aware datetime in UTC."""
+        return instant_of(self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +446,14 @@ class Polled:
     states: tuple[ScheduleState, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Beaten:
+    """The reply of `Store.beat`: whether the instance was asked to start nothing new."""
+
+    now: int
+    is_draining: bool
+
+
 class Store(Protocol):
     """Where the states and leases of schedules live.
 
@@ -416,7 +473,9 @@ class Store(Protocol):
     def register(self, definitions: Sequence[Definition]) -> Registered:
         """Make the rows that are missing, note changed definitions, and return all of them as they are now.
 
-        A new row has `decided` = `defined` = now: nothing before its first sight is a misfire.
+        A new row has `decided` = `defined` = `registered` = now: nothing before its first sight is a misfire.
+        A known row has `registered` = now if its definition has changed, or if that is older than
+        `REGISTERED_ANEW_AFTER`; else it is not touched, not even locked.
         """
         ...
 
@@ -495,8 +554,44 @@ class Store(Protocol):
         """
         ...
 
+    def purge(self, before: int) -> Done:
+        """Delete the schedules that nobody has registered since `before`, with their history; return their ids.
+
+        What is held under a lease that is not over stays, and so does a row of a newer format.
+        At most 1,000 at a time, the first by their ids; a store that cannot tell what it holds deletes nothing.
+        """
+        ...
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        """Say that an instance lives; the first time makes it known."""
+        ...
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        """Forget instances; return which of them were known."""
+        ...
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return the instances that are known, ordered by owner; those that died are among them until they `leave`."""
+        ...
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        """Ask instances to start nothing new, or to go on; return which of them are known.
+
+        It rings the bell without a row, so that they see it within a second.
+        """
+        ...
+
     def close(self) -> None:
         """Close the connections that this store opened itself; what it was given stays open."""
+        ...
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A store that is this process's own, and costs nothing to ask: who listens to its bell need not poll it."""
+
+    def on_ring(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back whenever the bell is rung, in the thread that rings it, until what is returned is called."""
         ...
 
 

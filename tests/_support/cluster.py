@@ -17,6 +17,7 @@ PROGRAMS = ROOT / "tests" / "process" / "programs"
 
 T = TypeVar("T")
 _POLL = 0.05
+_NO_COMPLAINTS = ("received SIG", "renewing leases took", "is taken over", "has not been seen")
 
 
 class Cluster:
@@ -47,9 +48,9 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start(self, count: int = 1) -> Sequence[Program]:
-        """Start more instances, without waiting for what they do."""
-        started = [start(self._stack, self._program, *self._arguments) for _ in range(count)]
+    def start(self, count: int = 1, **variables: str) -> Sequence[Program]:
+        """Start more instances, in an environment with these variables, without waiting for what they do."""
+        started = [start(self._stack, self._program, *self._arguments, **variables) for _ in range(count)]
         self.running += started
         self._all += started
         return started
@@ -76,12 +77,12 @@ class Cluster:
     def complaints(self) -> list[str]:
         """Return what instances wrote to standard error, but for what a stop and a slow machine give rise to."""
         lines = [line for instance in self._all for line in instance.err.splitlines()]
-        return [line for line in lines if "received SIG" not in line and "renewing leases took" not in line]
+        return [line for line in lines if not any(part in line for part in _NO_COMPLAINTS)]
 
 
 def start(stack: ExitStack, program: Path, *arguments: str, **variables: str) -> Program:
     """Start a program that may import `tests`, in an environment with these variables, until the stack is closed."""
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    variables = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])), **variables}
     prefix = ["env", *(f"{name}={value}" for name, value in variables.items())]
     return stack.enter_context(Program(program, *arguments, prefix=prefix))
 

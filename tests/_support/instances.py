@@ -40,6 +40,8 @@ class Way:
         calls: The operations and when they were called.
     """
 
+    on_ring = None  # it is a way to another machine
+
     def __init__(self, store: memory.Store, call_limit: float = 3.0) -> None:
         self.store = store
         self.call_limit = call_limit
@@ -56,7 +58,7 @@ class Way:
     def called(self, name: str) -> list[float]:
         return [when for called, when in self.calls if called == name]
 
-    def _call(self, name: str, *arguments: Any) -> Any:
+    def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         self.calls.append((name, clock.current().boottime()))
         if self.refuses is not None:
             raise self.refuses
@@ -67,7 +69,7 @@ class Way:
             raise StoreUnavailable("connection refused")
         if name in self.delays:
             Gate().wait(self.delays[name])
-        answer = getattr(self.store, name)(*arguments)
+        answer = getattr(self.store, name)(*arguments, **named)
         if name in self.loses:
             raise StoreUnavailable("the answer was lost")
         return answer

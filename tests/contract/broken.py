@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from threading import Lock
@@ -14,9 +14,11 @@ from tasker._core.context import Context
 from tasker.contract import LeaseStoreContract, LockerFactoryContract, Promises, RepositoryContract, StoreContract
 from tasker.ports import (
     FORMAT,
+    REGISTERED_ANEW_AFTER,
     Acquired,
     Action,
     Answer,
+    Beaten,
     Claimed,
     Definition,
     Done,
@@ -24,6 +26,7 @@ from tasker.ports import (
     Finished,
     Grant,
     Held,
+    Instance,
     Polled,
     Proposal,
     Registered,
@@ -32,7 +35,7 @@ from tasker.ports import (
     ScheduleState,
     Skip,
 )
-from tasker.store import memory
+from tasker.store import _rules, memory
 from tasker.store._row import Row
 
 FAR = 2**60
@@ -76,6 +79,9 @@ def suite_for(store: type[memory.Store]) -> type[StoreContract]:
 
         def delete_row(self, id: str) -> None:
             del self.store._rows[id]
+
+        def set_registered(self, id: str, instant: int) -> None:
+            self.store._rows[id].registered = instant
 
     return Suite
 
@@ -379,6 +385,330 @@ class ResumesWithABurst(memory.Store):
         return reply
 
 
+class RegistersOnce(memory.Store):
+    """Notes who runs a schedule when its row is made, and never again."""
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        before = {id: row.registered for id, row in self._rows.items()}
+        reply = super().register(definitions)
+        for id, instant in before.items():
+            self._rows[id].registered = instant
+        return reply
+
+
+class RegistersEachTime(memory.Store):
+    """Writes each row whenever an instance starts."""
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        for definition in definitions:
+            if definition.id in self._rows:
+                self._rows[definition.id].registered = self._now()
+        return super().register(definitions)
+
+
+class RegistersAsChanged(memory.Store):
+    """Takes what is registered anew for a changed definition, so that missed slots are forgotten."""
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        for definition in definitions:
+            row = self._rows.get(definition.id)
+            if row is not None and row.registered < self._now() - REGISTERED_ANEW_AFTER:
+                row.definition = "another"
+        return super().register(definitions)
+
+
+class RegistersNewer(memory.Store):
+    """Notes who runs a schedule in a row that a newer version wrote."""
+
+    def register(self, definitions: Sequence[Definition]) -> Registered:
+        for row in self._rows.values():
+            if row.registered < self._now() - REGISTERED_ANEW_AFTER:
+                row.registered = self._now()
+        return super().register(definitions)
+
+
+class ForgetsRetries(memory.Store):
+    """Does not write how often a task was tried."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        return super().finish(owner, [replace(ending, retries=0) for ending in endings])
+
+
+class CutsErrors(memory.Store):
+    """Stores errors as C does."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        return super().finish(owner, [replace(e, error=e.error and e.error.partition("\0")[0]) for e in endings])
+
+
+class CountsRetries(memory.Store):
+    """Counts each retry as a run."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        for ending in endings:
+            if ending.id in self._rows:
+                self._rows[ending.id].runs += ending.retries
+        return super().finish(owner, endings)
+
+
+class PurgesNothing(memory.Store):
+    """Says that nobody is to go."""
+
+    def purge(self, before: int) -> Done:
+        del before
+        return Done(self._now(), frozenset())
+
+
+class PurgesWhatIsRegistered(memory.Store):
+    """Takes what was registered at the very instant for older."""
+
+    def purge(self, before: int) -> Done:
+        return super().purge(before + 1)
+
+
+class PurgesByDefinition(memory.Store):
+    """Goes by the age of the definition: what has not changed for long is deleted, whoever runs it."""
+
+    def purge(self, before: int) -> Done:
+        registered = [(row, row.registered) for row in self._rows.values()]
+        for row, _ in registered:
+            row.registered = row.decided
+        reply = super().purge(before)
+        for row, instant in registered:
+            row.registered = instant
+        return reply
+
+
+class PurgesWhatRuns(memory.Store):
+    """Does not look at leases."""
+
+    def purge(self, before: int) -> Done:
+        for row in self._rows.values():
+            row.lease_until = None
+        return super().purge(before)
+
+
+class PurgesInARace(memory.Store):
+    """Looks first and deletes later, whatever happened to the rows in between."""
+
+    def purge(self, before: int) -> Done:
+        with self._mutex:
+            now = self._now()
+            old = [row.id for row in self._select(None) if _rules.is_purgeable(row, before, now)]
+        gone: list[str] = []
+        for id in old:
+            time.sleep(0.001)
+            with self._mutex:
+                gone += [id] if self._rows.pop(id, None) else []
+        return Done(now, frozenset(gone))
+
+
+class TellsAllWhoPurge(memory.Store):
+    """Answers with what was to go, not with what went."""
+
+    def purge(self, before: int) -> Done:
+        with self._mutex:
+            old = [row.id for row in self._select(None) if row.registered < before]
+        time.sleep(0.01)
+        return replace(super().purge(before), ids=frozenset(old))
+
+
+class KeepsWhatIsOver(memory.Store):
+    """Keeps a row for an owner that died."""
+
+    def purge(self, before: int) -> Done:
+        for row in self._rows.values():
+            row.lease_until = None if row.owner is None else FAR
+        return super().purge(before)
+
+
+class PurgesNewer(memory.Store):
+    """Does not look at the format."""
+
+    def purge(self, before: int) -> Done:
+        for row in self._rows.values():
+            row.format = FORMAT
+        return super().purge(before)
+
+
+class PurgesWithoutEnd(memory.Store):
+    """Deletes all at once, however many they are."""
+
+    def purge(self, before: int) -> Done:
+        reply = super().purge(before)
+        return Done(reply.now, reply.ids | self.purge(before).ids) if reply.ids else reply
+
+
+class PurgesTheNewest(memory.Store):
+    """Deletes any thousand."""
+
+    def _select(self, ids: Iterable[str] | None) -> list[Row]:
+        return super()._select(ids) if ids is not None else super()._select(None)[::-1]
+
+
+class KeepsHistory(memory.Store):
+    """Forgets the history of what it deletes, so that the next schedule of that name inherits it."""
+
+    def purge(self, before: int) -> Done:
+        records = dict(self._records)
+        reply = super().purge(before)
+        self._records |= records
+        return reply
+
+
+class PurgesAllHistory(memory.Store):
+    """Deletes the history of others too."""
+
+    def purge(self, before: int) -> Done:
+        reply = super().purge(before)
+        if reply.ids:
+            self._records.clear()
+        return reply
+
+
+class BeatsAnew(memory.Store):
+    """Takes each beat for the first."""
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        self._instances.pop(owner, None)
+        return super().beat(owner, name, version)
+
+
+class BeatsOnce(memory.Store):
+    """Notes the first beat of an instance only."""
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        known = self._instances.get(owner)
+        reply = super().beat(owner, name, version)
+        if known is not None:
+            self._instances[owner] = known
+        return reply
+
+
+class BeatsForAll(memory.Store):
+    """Notes a beat for everyone."""
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        reply = super().beat(owner, name, version)
+        self._instances = {id: replace(each, seen=reply.now) for id, each in self._instances.items()}
+        return reply
+
+
+class BeatsInTheBell(memory.Store):
+    """Rings the bell for the rows of whoever beats."""
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        reply = super().beat(owner, name, version)
+        self._ring([row.id for row in self._rows.values() if row.owner == owner])
+        return reply
+
+
+class InTheOrderOfComing(memory.Store):
+    """Lists instances as they came."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(self._instances.values())
+
+
+class NobodyLeaves(memory.Store):
+    """Keeps those who leave."""
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        return Done(self._now(), frozenset(owners) & frozenset(self._instances))
+
+
+class AllLeave(memory.Store):
+    """Forgets everyone."""
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        reply = super().leave(owners)
+        self._instances.clear()
+        return reply
+
+
+class AnswersAll(memory.Store):
+    """Repeats whom it was asked for."""
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        return Done(super().leave(owners).now, frozenset(owners))
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        return Done(super().drain(owners, draining=draining).now, frozenset(owners))
+
+
+class ReleasesWhoLeaves(memory.Store):
+    """Frees the rows of whoever leaves: what still runs there would be run twice."""
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        for row in self._rows.values():
+            if row.owner in owners:
+                _rules.release(row)
+        return super().leave(owners)
+
+
+class DrainsUntilTheNextBeat(memory.Store):
+    """Forgets the wish of people with the next beat."""
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        reply = super().beat(owner, name, version)
+        self._instances[owner] = replace(self._instances[owner], is_draining=False)
+        return reply
+
+
+class DrainsForEver(memory.Store):
+    """Never lets a drained instance go on."""
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        del draining
+        return super().drain(owners, draining=True)
+
+
+class DrainsAll(memory.Store):
+    """Drains everyone."""
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        known = frozenset(self._instances)
+        reply = super().drain(list(known), draining=draining)
+        return replace(reply, ids=known & frozenset(owners))
+
+
+class DrainsInSilence(memory.Store):
+    """Rings no bell."""
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        epoch = self._epoch
+        reply = super().drain(owners, draining=draining)
+        self._epoch = epoch
+        return reply
+
+
+class DrainsWithRows(memory.Store):
+    """Rings the bell for every schedule."""
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        reply = super().drain(owners, draining=draining)
+        self._ring(self._rows)
+        return reply
+
+
+class DrainsAsABeat(memory.Store):
+    """Takes a word about an instance for a word of that instance."""
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        reply = super().drain(owners, draining=draining)
+        for owner in reply.ids:
+            self._instances[owner] = replace(self._instances[owner], seen=reply.now)
+        return reply
+
+
+class RefusesTheDrained(memory.Store):
+    """Gives nothing to whoever drains, or is not known."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        known = self._instances.get(owner)
+        return super().claim(owner, ttl, 0 if known is None or known.is_draining else capacity, proposals)
+
+
 class LocksBySight(memory.Store):
     """Frees and extends locks by their owner's word alone."""
 
@@ -433,6 +763,21 @@ class Recreates(memory.Repository):
 
     def create(self, state: ScheduleState) -> None:
         self._states[state.id] = state
+
+
+class ReadsNewerAsItsOwn(memory.Repository):
+    """Forgets the format."""
+
+    def create(self, state: ScheduleState) -> None:
+        super().create(replace(state, format=FORMAT))
+
+
+class HidesNewer(memory.Repository):
+    """Finds only what it understands."""
+
+    def find_by_id(self, id: str) -> ScheduleState | None:
+        state = super().find_by_id(id)
+        return None if state is None or state.format > FORMAT else state
 
 
 def repository_suite_for(repository: type[memory.Repository]) -> type[RepositoryContract]:

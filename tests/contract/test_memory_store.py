@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tasker.contract import LeaseStoreContract, LockerFactoryContract, RepositoryContract, StoreContract
@@ -33,6 +35,9 @@ class TestMemoryStore(_OneStore, StoreContract):
     def delete_row(self, id: str) -> None:
         del self.store._rows[id]
 
+    def set_registered(self, id: str, instant: int) -> None:
+        self.store._rows[id].registered = instant
+
 
 class TestMemoryLocks(_OneStore, LeaseStoreContract):
     pass
@@ -53,3 +58,6 @@ class TestMemoryRepository(RepositoryContract):
 
     def make_repository(self) -> memory.Repository:
         return self.repository
+
+    def make_unreadable(self, id: str) -> None:
+        self.repository._states[id] = replace(self.repository._states[id], format=UNREADABLE)

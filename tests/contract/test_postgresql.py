@@ -15,7 +15,8 @@ from tasker.contract import (
     StoreContract,
     deviates,
 )
-from tasker.ports import FORMAT
+from tasker.errors import StaleToken, StoreUnavailable, TaskerError
+from tasker.ports import FORMAT, ScheduleState
 from tasker.store.postgresql import LockerFactory, Repository, Store
 from tests._support.postgres import PostgresServer, postgres_server  # noqa: F401 - a fixture
 
@@ -59,6 +60,9 @@ class TestPostgresqlStore(_OneDatabase, StoreContract):
     def delete_row(self, id: str) -> None:
         self.change("DELETE FROM tasker_schedule", id)
 
+    def set_registered(self, id: str, instant: int) -> None:
+        self.change(f"UPDATE tasker_schedule SET registered = {instant}", id)
+
     @deviates("the columns have types, so the server refuses what no version can read")
     def test_a_row_that_cannot_be_read_is_shown_as_newer_and_refused(self) -> None:
         store = self.start()
@@ -85,3 +89,25 @@ class TestPostgresqlRepository(_OneDatabase, RepositoryContract):
         repository = Repository(self.server.url(self.database), namespace=self.namespace)
         self._open.append(repository)
         return repository
+
+    @deviates("the columns have types, so the server refuses what no version can read")
+    def test_a_state_that_cannot_be_read_is_shown_as_newer_and_the_others_as_they_are(self) -> None:
+        repository = self.make_repository()
+        repository.create(ScheduleState(id="job", decided=1))
+        for spoilt in ("decided = 'x'", "decided = NULL", "token = NULL", "format = NULL", "attempt = 'one'"):
+            with pytest.raises((psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)):
+                self.change(f"UPDATE tasker_state SET {spoilt}", "job")
+        assert repository.find_by_id("job") == ScheduleState(id="job", decided=1)
+
+    def test_a_state_of_a_newer_format_is_not_replaced(self) -> None:
+        repository = self.make_repository()
+        newer = ScheduleState(id="job", decided=1, token=5, format=FORMAT + 1)
+        repository.create(newer)
+        for token in (4, 5, 6):
+            with pytest.raises(TaskerError, match="'job' is left as it is: its format 2 is newer than 1") as caught:
+                repository.update(ScheduleState(id="job", decided=2, token=token))
+            assert not isinstance(caught.value, (StaleToken, StoreUnavailable))
+        repository.create(ScheduleState(id="job", decided=3))
+        assert repository.find_by_id("job") == newer
+        repository.delete_by_id("job")
+        assert repository.find_by_id("job") is None

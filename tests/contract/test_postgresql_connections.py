@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from tasker import Context
 from tasker.errors import StoreUnavailable, TaskerError
-from tasker.ports import Definition, Ending, Grant, Held, Outcome, Proposal
-from tasker.store.postgresql import Repository, Store
+from tasker.ports import Definition, Ending, Grant, Held, Outcome, Proposal, ScheduleState
+from tasker.store.postgresql import LockerFactory, Repository, Store
+from tasker.store.postgresql._session import Session
 from tests._support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 - fixtures
+from tests._support.services import require_or_skip
 
 TTL = 60_000_000
 NOWHERE = "postgresql://user:hunter2@127.0.0.1:1/db"
@@ -208,6 +213,83 @@ def test_a_pool_whose_password_comes_from_a_function_is_understood(postgres_url:
         assert repr(store) == "<tasker.store.postgresql.Store postgresql://…>"
 
 
+class VaultError(Exception):
+    """What a function of the user's may raise; its text holds the password that it was about to return."""
+
+
+def refuse() -> Any:
+    raise VaultError("not yet valid: hunter2")
+
+
+def refuse_as_the_driver() -> Any:
+    raise psycopg.OperationalError("cannot ask postgresql://vault:hunter2@vault/")
+
+
+def give_nonsense() -> Any:
+    return "postgresql://user:hunter2@host:x:y/db?wrong=1"
+
+
+def give_no_string() -> Any:
+    return ["hunter2"]
+
+
+def texts_of(error: BaseException) -> str:
+    """Return all that a log or a person would see of an error, of what it came from, and of what was under way."""
+    seen = list(traceback.format_exception(error))
+    links: list[BaseException | None] = [error]
+    while links:
+        link = links.pop()
+        if link is not None:
+            seen += [str(link), repr(link), repr(link.args), *getattr(link, "__notes__", ())]
+            links += [link.__cause__, link.__context__]
+    return "\n".join(seen)
+
+
+@pytest.mark.skipif(psycopg_pool.__version__.startswith("3.2."), reason="pools take functions since 3.3")
+@pytest.mark.parametrize("is_for_options", [False, True], ids=["conninfo", "kwargs"])
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (refuse, "raised VaultError"),
+        (refuse_as_the_driver, "raised OperationalError"),
+        (give_nonsense, "ValueError"),
+        (give_no_string, "TypeError"),
+    ],
+)
+def test_of_a_function_that_failed_only_the_type_is_shown(
+    function: Callable[[], Any], said: str, is_for_options: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    given: dict[str, Any] = {"kwargs": function} if is_for_options else {"conninfo": function}
+    if is_for_options and function is give_nonsense:
+        said = "TypeError"
+    with ConnectionPool(min_size=0, max_size=1, open=False, **given) as pool, opened(pool) as store:
+        with pytest.raises(StoreUnavailable, match=f"^cannot connect: .*{said}$") as caught:
+            store.renew("A", TTL, [], 3)
+        logging.getLogger("tasker").warning("the store is away: %s", caught.value, exc_info=caught.value)
+    assert "hunter2" not in texts_of(caught.value)
+    ours = [record for record in caplog.records if record.name.startswith("tasker")]
+    assert ours
+    assert "hunter2" not in "\n".join(map(logging.Formatter().format, ours))
+
+
+class BrokenPool(ConnectionPool[Any]):
+    """A pool of the user's own, whose errors say too much."""
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        raise VaultError("hunter2 has expired")
+
+
+def test_of_a_pool_that_failed_only_the_type_is_shown() -> None:
+    with (
+        BrokenPool(NOWHERE, min_size=0, max_size=1, open=False) as pool,
+        opened(pool) as store,
+        pytest.raises(StoreUnavailable, match=r"^cannot connect: VaultError$") as caught,
+    ):
+        store.poll(0)
+    assert "hunter2" not in texts_of(caught.value)
+
+
 @pytest.mark.skipif(psycopg_pool.__version__.startswith("3.2."), reason="pools take functions since 3.3")
 def test_a_function_for_the_password_that_failed_is_asked_again(postgres_url: str) -> None:  # noqa: F811
     answers = iter([RuntimeError("the vault is sealed")])
@@ -218,9 +300,92 @@ def test_a_function_for_the_password_that_failed_is_asked_again(postgres_url: st
         return postgres_url
 
     with ConnectionPool(conninfo, min_size=0, max_size=1, open=False) as pool, opened(pool) as store:
-        with pytest.raises(StoreUnavailable, match="RuntimeError: the vault is sealed"):
+        with pytest.raises(StoreUnavailable, match=r"RuntimeError$"):
             store.renew("A", TTL, [], 3)
         assert store.renew("A", TTL, [], 3).kept == frozenset()
+
+
+class CountingPool(ConnectionPool[Any]):
+    """Counts the connections that are borrowed at the same moment."""
+
+    most = borrowed = 0
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        connection: psycopg.Connection[Any] = super().getconn(timeout)
+        self.borrowed += 1
+        self.most = max(self.most, self.borrowed)
+        return connection
+
+    def putconn(self, conn: psycopg.Connection[Any]) -> None:
+        self.borrowed -= 1
+        super().putconn(conn)
+
+
+def test_an_instance_that_starts_uses_two_connections_whatever_the_size_of_the_pool(
+    postgres_url: str,  # noqa: F811
+) -> None:
+    with CountingPool(postgres_url, min_size=8, open=True) as pool, opened(pool, call_limit=20) as store:
+        pool.wait()
+        errors: list[BaseException] = []
+
+        def work(number: int) -> None:
+            try:
+                for _ in range(5):
+                    store.register([Definition(f"job {number}", "every second")])
+                    store.renew("A", TTL, [], 20)
+                    store.states()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert errors == []
+        assert pool.most == 1
+        assert names_of_sessions(postgres_url).count("tasker") == 1
+
+
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_a_call_waits_for_the_one_before_it_no_longer_than_its_limit(
+    postgres_url: str,  # noqa: F811
+    is_pooled: bool,
+) -> None:
+    with pool_of(postgres_url, max_size=4) as pool, opened(pool if is_pooled else postgres_url) as store:
+        take(store)
+        turn = store._database._operations._turn  # type: ignore[attr-defined]
+        store.call_limit = 0.1
+        with turn, pytest.raises(StoreUnavailable, match=r"another call took longer than 0\.1 s"):
+            store.poll(0)
+        store.call_limit = 10
+        assert store.poll(0).now > 0
+
+
+def test_a_pair_on_a_pool_of_one_works_from_many_threads(postgres_url: str) -> None:  # noqa: F811
+    with pool_of(postgres_url) as pool:
+        done: list[str] = []
+
+        def work(number: int) -> None:
+            with (
+                closing(LockerFactory(pool, call_limit=20)) as lockers,
+                closing(Repository(pool, call_limit=20)) as states,
+            ):
+                ctx = Context.background()
+                for _ in range(3):
+                    with lockers.locker_for("key").lock(ctx) as locked:
+                        states.update(ScheduleState(id="job", decided=number, token=locked.fencing_token))
+                        found = states.find_by_id("job")
+                        assert found is not None
+                        assert found.decided == number
+                done.append("done")
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert done == ["done"] * 4
 
 
 def test_a_closed_store_opens_again_when_it_is_used(postgres_url: str) -> None:  # noqa: F811
@@ -250,12 +415,47 @@ def test_an_error_with_a_nul_or_a_lone_surrogate_is_recorded(postgres_url: str) 
         assert store.history("job", 1)[0].error == "a\\x00b\\ud800 'é"
 
 
-def test_an_id_with_a_nul_is_refused_for_good(postgres_url: str) -> None:  # noqa: F811
-    with opened(postgres_url) as store:
-        with pytest.raises(TaskerError, match="NUL") as caught:
-            store.states(["a\0b"])
+@pytest.mark.parametrize(("id", "said"), [("a\0b", "NUL"), ("a\ud800b", "surrogate|encode")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store, id: store.register([Definition(id, "every second")]),
+        lambda store, id: store.claim("A", TTL, 1, [Proposal(id, 1)]),
+        lambda store, id: store.renew("A", TTL, [Held(id, 1)], 3),
+        lambda store, id: store.finish("A", [Ending(id=id, token=1, outcome=Outcome.FAILED, through=1)]),
+        lambda store, id: store.states([id]),
+        lambda store, id: store.history(id, 1),
+        lambda store, id: store.acquire("A", TTL, [id]),
+        lambda store, id: store.beat(id, "worker", "1"),
+    ],
+    ids=["register", "claim", "renew", "finish", "states", "history", "acquire", "beat"],
+)
+def test_an_id_that_no_column_takes_is_refused_for_good_and_the_store_goes_on(
+    postgres_server: PostgresServer,  # noqa: F811
+    call: Callable[[Store, str], object],
+    id: str,
+    said: str,
+) -> None:
+    with opened(postgres_server.url()) as store:
+        with pytest.raises(TaskerError, match=said) as caught:
+            call(store, id)
         assert not isinstance(caught.value, StoreUnavailable)
         assert store.poll(0).now > 0
+
+
+def test_names_for_people_are_stored_whatever_is_in_them(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        store.beat("A", "a\0b", "1\ud800")
+        assert [(each.name, each.version) for each in store.instances()] == [("a\\x00b", "1\\ud800")]
+
+
+def test_a_server_that_is_too_old_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(Session, "server_version", 120_022)
+    with opened(postgres_url) as store, pytest.raises(TaskerError) as caught:
+        store.poll(0)
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert str(caught.value) == "expected PostgreSQL 13 or newer, the server is 12"
+    assert query(postgres_url, "SELECT to_regclass('tasker_meta')") == [(None,)]
 
 
 FORKING = """
@@ -320,8 +520,8 @@ def test_a_proxy_that_pools_transactions_is_enough(
     tmp_path: Path,
 ) -> None:
     binary = shutil.which("pgbouncer")
-    if binary is None:
-        pytest.skip("no pgbouncer")
+    require_or_skip(binary, "pgbouncer; install the package of that name")
+    assert binary is not None
     with (
         postgres_server.database() as name,
         pgbouncer(binary, postgres_server, tmp_path) as url,

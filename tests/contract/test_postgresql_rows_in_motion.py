@@ -28,10 +28,10 @@ def store(postgres_url: str) -> Iterator[Store]:  # noqa: F811 - that is how fix
         yield opened
 
 
-def while_the_row_moves(url: str, table: str, call: Callable[[], T]) -> T:
+def while_the_row_moves(url: str, table: str, call: Callable[[], T], column: str = "token") -> T:
     """Let a call wait for the lock of a row that is changed, and go on when the change is committed."""
     with psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
-        other.execute(f"UPDATE {table} SET token = token".encode())
+        other.execute(f"UPDATE {table} SET {column} = {column}".encode())
         called = pool.submit(call)
         wait_until_somebody_waits(url)
         other.commit()
@@ -116,3 +116,56 @@ def test_a_freed_lock_is_free(store: Store, postgres_url: str) -> None:  # noqa:
     freed = while_the_row_moves(postgres_url, "tasker_lock", lambda: store.free(OWNER, [Held("key", grant.token)]))
     assert freed.ids == {"key"}
     assert lock_row(postgres_url)[0] is None
+
+
+def test_a_drained_instance_is_asked_to_drain(store: Store, postgres_url: str) -> None:  # noqa: F811
+    store.beat(OWNER, "worker", "1")
+    drained = while_the_row_moves(
+        postgres_url, "tasker_instance", lambda: store.drain([OWNER], draining=True), column="seen"
+    )
+    assert drained.ids == {OWNER}
+    assert store.beat(OWNER, "worker", "1").is_draining
+
+
+def test_an_instance_that_left_is_gone(store: Store, postgres_url: str) -> None:  # noqa: F811
+    store.beat(OWNER, "worker", "1")
+    left = while_the_row_moves(postgres_url, "tasker_instance", lambda: store.leave([OWNER]), column="seen")
+    assert left.ids == {OWNER}
+    assert store.instances() == ()
+
+
+def test_a_beat_does_not_undo_a_drain_that_it_waited_for(store: Store, postgres_url: str) -> None:  # noqa: F811
+    store.beat(OWNER, "worker", "1")
+    with psycopg.connect(postgres_url) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("UPDATE tasker_instance SET draining = true")
+        beaten = pool.submit(store.beat, OWNER, "worker", "1")
+        wait_until_somebody_waits(postgres_url)
+        other.commit()
+        assert beaten.result(PATIENCE).is_draining
+
+
+def test_a_schedule_that_is_deleted_while_it_is_registered_is_made_anew(
+    store: Store,
+    postgres_url: str,  # noqa: F811
+) -> None:
+    with psycopg.connect(postgres_url) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("DELETE FROM tasker_schedule")
+        registered = pool.submit(store.register, [Definition("job", "every minute")])
+        wait_until_somebody_waits(postgres_url)
+        other.commit()
+        assert [state.definition for state in registered.result(PATIENCE).states] == ["every minute"]
+
+
+def test_a_row_that_another_has_locked_is_neither_given_nor_shown(store: Store, postgres_url: str) -> None:  # noqa: F811
+    store.register([Definition("held", "every second"), Definition("later", "every second")])
+    now = store.poll(0).now
+    store.claim("B", TTL, 1, [Proposal("held", now)])
+    proposals = [Proposal("held", now), Proposal("job", now), Proposal("later", now + TTL)]
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT FROM tasker_schedule WHERE id = 'job' FOR NO KEY UPDATE")
+        reply = store.claim(OWNER, TTL, 3, proposals)
+        assert (reply.grants, [state.id for state in reply.refused]) == ((), ["held", "later"])
+        full = store.claim(OWNER, TTL, 0, proposals)
+        assert (full.grants, [state.id for state in full.refused]) == ((), ["held", "job", "later"])
+        other.rollback()
+    assert [grant.id for grant in store.claim(OWNER, TTL, 3, proposals).grants] == ["job"]

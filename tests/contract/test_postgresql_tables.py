@@ -7,13 +7,25 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 
 from tasker.errors import StoreUnavailable, TaskerError
-from tasker.ports import Definition, Ending, Held, Outcome, Proposal
-from tasker.store.postgresql import Repository, Store, schema_sql
+from tasker.ports import (
+    REGISTERED_ANEW_AFTER,
+    Action,
+    Definition,
+    Ending,
+    Held,
+    Outcome,
+    Passed,
+    Proposal,
+    Reason,
+    Skip,
+)
+from tasker.store.postgresql import LockerFactory, Repository, Store, _store, schema_sql
 from tests._support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 - fixtures
 
 TTL = 60_000_000
@@ -85,49 +97,12 @@ def test_ten_processes_that_start_at_once_make_the_tables_once(postgres_url: str
             process.kill()
             process.wait()
     assert query(postgres_url, "SELECT count(*) FROM tasker_schedule") == [(20,)]
-    assert query(postgres_url, "SELECT format FROM tasker_meta") == [(1,)]
-
-
-def test_a_role_that_may_create_nothing_works_where_the_tables_exist(
-    postgres_server: PostgresServer,  # noqa: F811
-    postgres_url: str,  # noqa: F811
-) -> None:
-    with opened(postgres_url) as store:
-        register(store)
-    execute(
-        postgres_url,
-        "CREATE ROLE plain LOGIN",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO plain",
-        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-    )
-    try:
-        with opened(postgres_url.replace("tasker@", "plain@")) as store:
-            slot = store.register([Definition("job", "every second")]).states[0].decided + 1
-            (grant,) = store.claim("A", TTL, 1, [Proposal("job", slot)]).grants
-            ending = Ending(id="job", token=grant.token, outcome=Outcome.SUCCEEDED, through=slot)
-            assert store.finish("A", [ending]).answers["job"] == "recorded"
-            assert store.trim(["job"], 0, 0) == 1
-            assert len(store.acquire("A", TTL, ["key"]).grants) == 1
-    finally:
-        execute(postgres_url, "DROP OWNED BY plain", "DROP ROLE plain")
-
-
-def test_a_role_that_may_create_nothing_is_told_what_it_lacks_where_they_do_not(
-    postgres_url: str,  # noqa: F811
-) -> None:
-    execute(postgres_url, "CREATE ROLE plain LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    try:
-        with opened(postgres_url.replace("tasker@", "plain@")) as store, pytest.raises(TaskerError) as caught:
-            register(store)
-    finally:
-        execute(postgres_url, "DROP ROLE plain")
-    assert not isinstance(caught.value, StoreUnavailable)
-    assert "lacks a privilege: permission denied for schema public; grant it" in str(caught.value)
+    assert query(postgres_url, "SELECT format, readable_by FROM tasker_meta") == [(2, 1)]
 
 
 def test_without_migrate_nothing_is_made(postgres_url: str) -> None:  # noqa: F811
     with opened(postgres_url, migrate=False) as store:
-        with pytest.raises(TaskerError, match=r"missing in the search path, .*schema_sql\(\)"):
+        with pytest.raises(TaskerError, match=r"missing in the search path, .*schema_sql\('public'\)"):
             register(store)
         assert schemas_with_tables(postgres_url) == []
         execute(postgres_url, schema_sql())
@@ -162,22 +137,28 @@ def test_an_empty_search_path_is_reported(postgres_url: str) -> None:  # noqa: F
         register(store)
 
 
+@pytest.mark.parametrize("name", [7, None, b"name", ["name"]])
+def test_a_name_that_is_no_string_is_refused(name: Any) -> None:
+    for kind in (Store, Repository, LockerFactory):
+        with pytest.raises(TypeError, match=r"namespace: expected a string, got "):
+            kind("postgresql://localhost/x", namespace=name)
+        if name is not None:
+            with pytest.raises(TypeError, match=r"schema: expected a string, got "):
+                kind("postgresql://localhost/x", schema=name)
+
+
 @pytest.mark.parametrize("name", ["", "a b", 'a"b', "a;b", "1a", "ä", "x" * 64, "a\n"])
 def test_a_schema_that_is_no_identifier_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="schema: expected an identifier"):
-        Store("postgresql://localhost/x", schema=name)
+    for kind in (Store, Repository, LockerFactory):
+        with pytest.raises(ValueError, match="schema: expected an identifier"):
+            kind("postgresql://localhost/x", schema=name)
 
 
 @pytest.mark.parametrize("name", ["a b", 'a"b', "a;b", "1a", "ä", "x" * 64, "a\n"])
 def test_a_namespace_that_is_no_identifier_is_refused(name: str) -> None:
-    for kind in (Store, Repository):
+    for kind in (Store, Repository, LockerFactory):
         with pytest.raises(ValueError, match="namespace: expected an identifier"):
             kind("postgresql://localhost/x", namespace=name)
-
-
-def test_a_namespace_that_is_no_string_is_refused() -> None:
-    with pytest.raises(TypeError, match="namespace: expected a string, got 7"):
-        Store("postgresql://localhost/x", namespace=7)  # type: ignore[arg-type]
 
 
 def test_namespaces_do_not_see_each_other(postgres_url: str) -> None:  # noqa: F811
@@ -203,6 +184,24 @@ def test_a_table_of_another_program_is_left_as_it_is(postgres_url: str) -> None:
     )
     assert columns == [("mine",)]
     assert query(postgres_url, "SELECT to_regclass('tasker_meta')") == [(None,)]
+
+
+@pytest.mark.parametrize("table", ["tasker_run", "tasker_lock", "tasker_state", "tasker_bell", "tasker_instance"])
+def test_any_table_of_another_program_is_named(postgres_url: str, table: str) -> None:  # noqa: F811
+    execute(postgres_url, f"CREATE TABLE {table} (mine text)")
+    with opened(postgres_url) as store, pytest.raises(TaskerError, match=f'schema of its own .*"{table}"') as caught:
+        register(store)
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert schemas_with_tables(postgres_url) == []
+
+
+def test_a_table_that_is_replaced_by_another_is_reported(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        register(store)
+    execute(postgres_url, "DROP TABLE tasker_run", "CREATE TABLE tasker_run (mine text)")
+    with opened(postgres_url) as store, pytest.raises(TaskerError, match="not tasker's, or is damaged") as caught:
+        store.history("job", 1)
+    assert not isinstance(caught.value, StoreUnavailable)
 
 
 def test_tables_with_other_columns_are_reported(postgres_url: str) -> None:  # noqa: F811
@@ -263,6 +262,26 @@ def test_the_overview_has_times_for_people(postgres_url: str) -> None:  # noqa: 
     assert rows == [("job", True)]
 
 
+def test_a_known_schedule_is_registered_without_a_write_and_without_waiting_for_its_row(
+    postgres_url: str,  # noqa: F811
+) -> None:
+    place = "SELECT ctid, xmin FROM tasker_schedule"
+    with opened(postgres_url, call_limit=20) as store, psycopg.connect(postgres_url) as other:
+        register(store)
+        before = query(postgres_url, place)
+        other.execute("SELECT FROM tasker_schedule FOR UPDATE")
+        assert register(store) == 1
+        other.rollback()
+        assert query(postgres_url, place) == before
+        other.execute(f"UPDATE tasker_schedule SET registered = registered - {REGISTERED_ANEW_AFTER + 1}".encode())
+        other.commit()
+        for _ in range(2):
+            assert register(store) == 1
+        changed = query(postgres_url, place)
+        assert register(store) == 1
+        assert query(postgres_url, place) == changed != before
+
+
 def test_claims_renewals_and_finishes_are_heap_only_updates(postgres_url: str) -> None:  # noqa: F811
     ids = [f"job {number}" for number in range(100)]
     with opened(postgres_url) as store:
@@ -282,6 +301,53 @@ def test_claims_renewals_and_finishes_are_heap_only_updates(postgres_url: str) -
     end = time.monotonic() + 20
     while query(postgres_url, counts) != [(3000, True)]:
         assert time.monotonic() < end, query(postgres_url, counts)
+        time.sleep(0.05)
+
+
+def test_beats_are_heap_only_updates(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        for _ in range(101):
+            store.beat("owner", "worker", "1")
+    counts = "SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'tasker_instance'"
+    assert wait_for_counts(postgres_url, counts, 100) == (100, 100)
+
+
+def test_no_operation_on_some_schedules_reads_all_of_them(postgres_url: str) -> None:  # noqa: F811
+    ids = [f"job {number:05}" for number in range(10_000)]
+    counts = "SELECT seq_scan, n_tup_ins + n_tup_upd FROM pg_stat_user_tables WHERE relname = 'tasker_schedule'"
+    with opened(postgres_url, call_limit=20) as store:
+        decided = store.register([Definition(id, "every second") for id in ids]).states[0].decided
+    execute(postgres_url, "ANALYZE tasker_schedule")
+    before = wait_for_counts(postgres_url, counts, 10_000)
+    some = ids[::39]
+    with opened(postgres_url, call_limit=20) as store:
+        grants = store.claim("A", TTL, 100, [Proposal(id, decided + 1) for id in some]).grants
+        store.renew("A", TTL, [Held(grant.id, grant.token) for grant in grants], 20)
+        store.release("A", some[90:], [])
+        endings = [Ending(id=g.id, token=g.token, outcome=Outcome.SUCCEEDED, through=g.slot) for g in grants[:80]]
+        store.finish("A", endings)
+        lost = [Ending(id=g.id, token=g.token, outcome=Outcome.INTERRUPTED, through=None) for g in grants[70:90]]
+        store.finish("A", lost)
+        store.skip([Skip(id, decided + 9, Passed(decided + 9, decided + 9, 1, Reason.MISFIRED)) for id in some[100:]])
+        for action in Action:
+            store.control(action, some)
+        store.states(some)
+        store.poll(0)
+        store.register([Definition(id, "every minute") for id in some])
+    after = wait_for_counts(postgres_url, counts, before[1] + 1_000)
+    assert after[0] == before[0]
+
+
+def wait_for_counts(url: str, statement: str, changes: int) -> tuple[int, int]:
+    """Return two counts of a table once the second, of changes, is high enough: a session tells them when it ends."""
+    end = time.monotonic() + 20
+    while True:
+        ((count, done),) = query(url, statement)
+        assert isinstance(count, int)
+        assert isinstance(done, int)
+        if done >= changes:
+            return count, done
+        assert time.monotonic() < end, (count, done)
         time.sleep(0.05)
 
 
@@ -314,3 +380,41 @@ def test_ids_are_told_apart_in_a_database_with_another_order_of_letters(
             assert len(store.acquire("A", TTL, ids).grants) == len(ids)
     finally:
         postgres_server.execute("DROP DATABASE sorted WITH (FORCE)")
+
+
+def test_an_empty_table_of_the_format_is_reported(postgres_url: str) -> None:  # noqa: F811
+    with opened(postgres_url) as store:
+        register(store)
+    execute(postgres_url, "DELETE FROM tasker_meta")
+    with opened(postgres_url) as store, pytest.raises(TaskerError, match="is empty: it is damaged") as caught:
+        register(store)
+    assert not isinstance(caught.value, StoreUnavailable)
+
+
+def test_what_does_not_fit_into_one_reply_comes_in_pages(
+    postgres_url: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_store, "_READ_AT_MOST", 2)
+    ids = [f"job {number}" for number in range(5)]
+    with opened(postgres_url) as store:
+        store.register([Definition(id, "every second") for id in ids])
+        assert [state.id for state in store.states()] == ids
+        for id in ids:
+            store.control(Action.PAUSE, [id])
+        assert sorted(state.id for state in store.poll(0).states) == ids
+
+
+def test_a_trim_deletes_no_more_than_it_may_and_goes_on_with_the_next_call(
+    postgres_url: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_store, "_DELETE_AT_MOST", 3)
+    monkeypatch.setattr(_store, "_CHUNK", 1)
+    with opened(postgres_url) as store:
+        store.register([Definition("a", "every second"), Definition("b", "every second")])
+        for id in ("a", "b"):
+            for slot in range(5):
+                first = store.states([id])[0].decided + 1 + slot
+                store.skip([Skip(id, first, Passed(first, first, 1, Reason.MISFIRED))])
+        assert [store.trim(["a", "b"], 0, 0) for _ in range(5)] == [3, 3, 3, 1, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -32,6 +33,22 @@ while proposals := [Proposal(s.id, s.decided + 1) for s in store.states() if s.d
 """
 
 
+FORMAT_1 = Path(__file__).parent / "format_1" / "sqlite"
+
+START_AT_A_SIGNAL = """
+import sys
+from tasker.ports import Definition
+from tasker.store.sqlite import Store
+
+store = Store(sys.argv[1], call_limit=30)
+print("ready", flush=True)
+sys.stdin.readline()
+print(len(store.register([Definition(f"job {number}", "every second") for number in range(20)]).states), flush=True)
+store.beat(sys.argv[2], "worker", "2")
+store.close()
+"""
+
+
 def start(path: Path, last: int, how: str) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-c", PROGRAM, str(path), str(last), how]
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -57,3 +74,40 @@ def test_each_slot_succeeds_once_in_all_even_if_a_process_is_killed(tmp_path: Pa
         outcomes = Counter(record.outcome for id in ids for record in store.history(id, 100))
         assert outcomes[Outcome.SUCCEEDED] == len(expected)
         assert 1 <= outcomes[Outcome.LEASE_LOST] <= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_old", [False, True], ids=["no file", "a file of format 1"])
+def test_ten_processes_that_start_at_once_make_or_update_the_tables_once(tmp_path: Path, is_old: bool) -> None:
+    path = tmp_path / "tasker.db"
+    if is_old:
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript((FORMAT_1 / "tables.sql").read_text())
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", START_AT_A_SIGNAL, str(path), f"owner {number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(10)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            output, errors = process.communicate(timeout=60)
+            assert (process.returncode, output, errors) == (0, "20\n", "")
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    with closing(Store(path)) as store:
+        assert len(store.states()) == 20
+        assert len(store.instances()) == 10

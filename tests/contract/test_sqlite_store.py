@@ -41,6 +41,9 @@ class TestSqliteStore(_OneFile, StoreContract):
     def delete_row(self, id: str) -> None:
         self.execute("DELETE FROM tasker_schedule WHERE id = ?", id)
 
+    def set_registered(self, id: str, instant: int) -> None:
+        self.execute("UPDATE tasker_schedule SET registered = ? WHERE id = ?", instant, id)
+
 
 class TestSqliteLocks(_OneFile, LeaseStoreContract):
     pass
@@ -57,3 +60,6 @@ class TestSqliteLockers(_OneFile, LockerFactoryContract):
 class TestSqliteRepository(_OneFile, RepositoryContract):
     def make_repository(self) -> sqlite.Repository:
         return sqlite.Repository(self.path)
+
+    def make_unreadable(self, id: str) -> None:
+        self.execute("UPDATE tasker_state SET decided = x'00ff' WHERE id = ?", id)

@@ -62,6 +62,53 @@ _STORES = [
     (broken.FirstThousand, "test_more_than_a_thousand_leases_are_renewed_in_one_call"),
     (broken.Downgrades, "test_a_row_of_a_newer_format_is_never_changed"),
     (broken.ResumesWithABurst, "test_a_resumed_schedule_goes_on_with_slots_after_the_pause"),
+    (broken.RegistersOnce, "test_a_row_that_was_registered_long_ago_is_registered_anew_and_else_left_as_it_is"),
+    (broken.RegistersOnce, "test_a_changed_definition_moves_defined_and_nothing_that_is_decided"),
+    (broken.RegistersEachTime, "test_a_row_that_exists_stays_as_it_is"),
+    (broken.RegistersEachTime, "test_a_row_that_was_registered_within_the_hour_is_not_registered_anew"),
+    (broken.RegistersAsChanged, "test_a_row_that_was_registered_long_ago_is_registered_anew_and_else_left_as_it_is"),
+    (broken.RegistersNewer, "test_a_row_of_a_newer_format_is_not_registered_anew"),
+    (broken.ForgetsRetries, "test_a_record_says_how_often_the_task_was_run_again_under_its_lease"),
+    (broken.CutsErrors, "test_an_error_that_has_no_bytes_is_recorded_all_the_same"),
+    (broken.CountsRetries, "test_a_record_says_how_often_the_task_was_run_again_under_its_lease"),
+    (broken.PurgesNothing, "test_a_schedule_that_nobody_has_registered_since_is_deleted_with_its_history"),
+    (broken.PurgesNothing, "test_what_waits_for_people_or_for_another_attempt_goes_too"),
+    (broken.PurgesNothing, "test_whoever_still_runs_what_was_deleted_is_told_that_it_is_lost"),
+    (broken.PurgesWhatIsRegistered, "test_a_schedule_that_was_registered_since_is_kept"),
+    (broken.PurgesByDefinition, "test_a_schedule_that_was_registered_anew_is_kept_and_the_others_go"),
+    (broken.PurgesWhatRuns, "test_what_is_held_under_a_lease_is_kept_and_what_is_over_goes"),
+    (broken.PurgesInARace, "test_a_schedule_that_is_claimed_while_others_purge_is_kept"),
+    (broken.PurgesInARace, "test_a_schedule_that_is_registered_while_others_purge_is_there"),
+    (broken.TellsAllWhoPurge, "test_what_many_purge_at_once_goes_once"),
+    (broken.KeepsWhatIsOver, "test_what_is_held_under_a_lease_is_kept_and_what_is_over_goes"),
+    (broken.PurgesNewer, "test_a_row_of_a_newer_format_is_never_changed"),
+    (broken.PurgesNewer, "test_a_newer_row_and_its_history_are_not_purged_and_the_others_are"),
+    (broken.PurgesWithoutEnd, "test_no_more_than_a_thousand_go_at_once_the_first_by_their_ids"),
+    (broken.PurgesTheNewest, "test_no_more_than_a_thousand_go_at_once_the_first_by_their_ids"),
+    (broken.KeepsHistory, "test_a_schedule_that_nobody_has_registered_since_is_deleted_with_its_history"),
+    (broken.KeepsHistory, "test_a_deleted_schedule_begins_anew_when_it_is_registered"),
+    (broken.PurgesAllHistory, "test_purging_leaves_instances_and_other_histories_alone"),
+    (broken.BeatsAnew, "test_a_later_beat_moves_seen_and_takes_name_and_version_as_they_are_now"),
+    (broken.BeatsAnew, "test_a_drained_instance_is_told_so_with_each_beat"),
+    (broken.BeatsOnce, "test_a_later_beat_moves_seen_and_takes_name_and_version_as_they_are_now"),
+    (broken.BeatsOnce, "test_names_and_versions_come_back_as_they_were_given"),
+    (broken.BeatsForAll, "test_a_beat_is_of_one_instance_alone"),
+    (broken.BeatsInTheBell, "test_a_beat_and_a_leave_touch_no_schedule"),
+    (broken.InTheOrderOfComing, "test_instances_are_ordered_by_owner"),
+    (broken.NobodyLeaves, "test_who_leaves_is_forgotten_and_nobody_else"),
+    (broken.NobodyLeaves, "test_who_comes_back_is_new"),
+    (broken.AllLeave, "test_who_leaves_is_forgotten_and_nobody_else"),
+    (broken.AnswersAll, "test_only_who_was_known_is_answered"),
+    (broken.AnswersAll, "test_only_who_is_known_is_answered_and_nobody_is_made_up"),
+    (broken.ReleasesWhoLeaves, "test_a_beat_and_a_leave_touch_no_schedule"),
+    (broken.ReleasesWhoLeaves, "test_no_decision_reads_who_is_there_or_drained"),
+    (broken.DrainsUntilTheNextBeat, "test_a_drained_instance_is_told_so_with_each_beat"),
+    (broken.DrainsForEver, "test_a_drained_instance_can_be_told_to_go_on"),
+    (broken.DrainsAll, "test_a_drained_instance_is_told_so_with_each_beat"),
+    (broken.DrainsInSilence, "test_both_ways_ring_the_bell_without_a_row"),
+    (broken.DrainsWithRows, "test_both_ways_ring_the_bell_without_a_row"),
+    (broken.DrainsAsABeat, "test_draining_changes_nothing_else_of_an_instance"),
+    (broken.RefusesTheDrained, "test_no_decision_reads_who_is_there_or_drained"),
 ]
 _LOCKS = [
     (broken.LocksBySight, "test_a_lock_is_extended_and_freed_by_owner_and_token_alone"),
@@ -73,6 +120,8 @@ _REPOSITORIES = [
     (broken.Unfenced, "test_an_update_under_a_lower_token_is_refused"),
     (broken.Unfenced, "test_the_highest_of_many_tokens_that_write_at_once_is_kept"),
     (broken.Recreates, "test_creating_again_leaves_the_state_as_it_is"),
+    (broken.ReadsNewerAsItsOwn, "test_a_state_of_a_newer_format_is_found_and_shown_as_one"),
+    (broken.HidesNewer, "test_a_state_of_a_newer_format_is_found_and_shown_as_one"),
 ]
 _LOCKERS = [
     (broken.NobodyIsKeptOut, "test_a_taken_lock_is_not_taken_again"),
@@ -124,6 +173,13 @@ def test_locks_without_tokens_are_called_not_fenced() -> None:
 def test_a_hook_that_is_missing_skips_its_promises(hook: str) -> None:
     with pytest.raises(SkipTest, match="StoreContract has no hook"):
         getattr(StoreContract(), hook)("job")
+
+
+def test_what_else_cannot_be_reached_skips_its_promises() -> None:
+    with pytest.raises(SkipTest, match="StoreContract has no hook"):
+        StoreContract().set_registered("job", 1)
+    with pytest.raises(SkipTest, match="RepositoryContract has no hook"):
+        RepositoryContract().make_unreadable("job")
 
 
 def test_a_token_or_a_lock_that_cannot_be_changed_skips_its_promises() -> None:

@@ -286,6 +286,7 @@ def test_operations_in_any_order_of_ids_never_deadlock(postgres_url: str) -> Non
         def work(number: int) -> None:
             order = ids[number * 37 :] + ids[: number * 37]
             owner = f"owner {number}"
+            owners = [f"owner {each % 4}" for each in range(number, number + 4)]
             try:
                 with closing(Store(postgres_url, call_limit=30)) as store:
                     for _ in range(10):
@@ -299,6 +300,11 @@ def test_operations_in_any_order_of_ids_never_deadlock(postgres_url: str) -> Non
                         ]
                         store.finish(owner, interrupted)
                         store.release(owner, order, [])
+                        store.beat(owner, "worker", "1")
+                        store.drain([*order, *owners], draining=bool(number % 2))
+                        store.leave(owners)
+                        store.purge(slot)
+                        store.register([Definition(id, f"of {number}") for id in order])
                         store.acquire(owner, 1, order)
             except BaseException as error:
                 errors.append(error)

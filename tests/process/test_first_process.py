@@ -61,3 +61,9 @@ def test_process_1_ends_at_once_on_the_second_signal() -> None:
         time.sleep(0.1)  # two signals within 50 ms count as one
         program.signal(signal.SIGTERM, pid=child)
         program.ends_with(143, within=1)
+
+
+def test_process_1_reaps_what_commands_leave_behind() -> None:
+    with Program(PROGRAMS / "first_process_commands.py", prefix=command()) as program:
+        program.ends_with(0, within=20)
+    assert program.out.splitlines() == ["process 1", "nothing is left"]

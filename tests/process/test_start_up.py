@@ -17,7 +17,7 @@ def test_a_signal_before_the_loop_runs_starts_nothing() -> None:
 def test_a_start_that_hangs_after_the_signal_ends_with_the_budget() -> None:
     with Program(PROGRAMS / "starting.py", "before the loop, which never comes") as program:
         program.ends_with(1, within=10)
-    assert "CRITICAL tasker: still running 0.5 s after being asked to stop: '" in program.err
+    assert "CRITICAL tasker: ShutdownTimeout: still running 0.5 s after being asked to stop: '" in program.err
     assert ", in loop_that_never_comes" in program.err
     assert "returned" not in program.out
 

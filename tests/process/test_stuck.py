@@ -30,7 +30,9 @@ def test_tasks_that_never_stop_are_reported_with_their_stacks_and_end_with_the_b
 
     assert program.seconds >= 1
     assert "not reached" not in program.out  # neither `finally` nor `atexit`
-    (summary,) = re.findall(r"CRITICAL tasker: still running 1 s after being asked to stop: (.*)", program.err)
+    (summary,) = re.findall(
+        r"CRITICAL tasker: ShutdownTimeout: still running 1 s after being asked to stop: (.*)", program.err
+    )
     assert sorted(summary.split(", ")) == sorted(map(repr, names))
     for name, line in [
         ("in_sleep", "time.sleep(1000)"),
@@ -38,7 +40,9 @@ def test_tasks_that_never_stop_are_reported_with_their_stacks_and_end_with_the_b
         ("swallowing", "await swallow()"),
         ("in_python", "while True:"),
     ]:
-        (report,) = re.findall(rf"CRITICAL tasker: '{name}' is still running:\n((?:  .*\n)+)", program.err)
+        (report,) = re.findall(
+            rf"CRITICAL tasker: '{name}' is still running 1\.\d s after .*:\n((?:  .*\n)+)", program.err
+        )
         assert f", in {name}\n    {line}" in report
     assert ", in swallow\n    await asyncio.sleep(1000)" in program.err
     assert "'stopping' is still running" not in program.err
@@ -69,7 +73,7 @@ def test_a_stuck_thread_of_the_default_executor_does_not_hold_the_process(task: 
             program.signal(signal.SIGTERM)
         # Else the budget begins with the end of the last task.
         program.ends_with(1, within=10)
-    assert "CRITICAL tasker: still running 0.5 s after being asked to stop: '" in program.err
+    assert "CRITICAL tasker: ShutdownTimeout: still running 0.5 s after being asked to stop: '" in program.err
     assert ", in shutdown_default_executor" in program.err
     assert "not reached" not in program.out
 
@@ -106,3 +110,31 @@ def test_the_report_is_flushed_out_of_every_handler() -> None:
         program.ends_with(1, within=0.5 + REPORT)
     assert "received SIGTERM, stopping" in program.err
     assert "'stuck' is still running" in program.err
+
+
+@pytest.mark.parametrize("holder", ["thread", "executor", "thread, after a failure", "atexit", "process"])
+def test_what_holds_the_exit_of_the_interpreter_ends_with_the_budget(holder: str) -> None:
+    with Program(PROGRAMS / "held_exit.py", holder, "1") as program:
+        program.wait_for("ready")
+        if "failure" not in holder:
+            program.signal(signal.SIGTERM)
+        program.ends_with(1, within=1 + REPORT + 10 * ("failure" in holder))
+
+    assert "main is over" in program.out
+    assert "CRITICAL tasker: ShutdownTimeout: still running 1 s after being asked to stop: '" in program.err
+    assert {
+        "thread": "'thread held' is still running 1.",
+        "executor": "'thread ThreadPoolExecutor-0_0' is still running 1.",
+        "atexit": "'the exit of the interpreter' is still running 1.",
+        "process": "'the exit of the interpreter' is still running 1.",
+    }[holder.partition(",")[0]] in program.err
+    assert ("time.sleep(1000)" if holder != "process" else ", in _exit_function") in program.err
+
+
+def test_a_program_that_goes_on_after_main_has_all_the_time_it_wants() -> None:
+    with Program(PROGRAMS / "held_exit.py", "nothing, and goes on", "0.1") as program:
+        program.wait_for("ready").signal(signal.SIGTERM)
+        program.ends_with(0, within=1)
+
+    assert program.out.splitlines() == ["ready", "main is over", "went on", "went on after the exit of the main thread"]
+    assert "ShutdownTimeout" not in program.err

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import tasker
-from tasker import Cancelled, Context, TaskLike, concurrence, run, schedule, sequence, to_task
+from tasker import Backoff, Cancelled, Context, Retry, TaskLike, concurrence, run, schedule, sequence, to_task
+from tasker.combinators._retry import retrying
 from tests._support.leftovers import hooks, nothing_left_behind, tasks_of_loop
 from tests._support.tasks import Boom, until_the_end, until_the_end_async
 
@@ -65,6 +66,39 @@ class Tasks:
         finally:
             self.ended += 1
 
+    async def fails_again_and_again(self) -> None:
+        self.begun += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self.ended += 1
+            self.raised.append(Boom())
+            raise self.raised[-1]
+
+    async def sees_its_end(self, ctx: Context) -> None:
+        self.begun += 1
+        try:
+            await ctx.wait_async()
+            await asyncio.sleep(0)
+        finally:
+            self.ended += 1
+
+    async def block(self) -> None:
+        async with tasker.background(self.cleans_up, self.sync, self.steps):
+            await self.cleans_up()
+
+    async def failing_block(self) -> None:
+        async with tasker.background(self.fails_while_leaving, self.sync):
+            await asyncio.sleep(3600)
+
+    def sync_block(self) -> None:
+        with tasker.background(self.cleans_up, self.sync) as ctx:
+            self.sync(ctx)
+
+    def forget(self, error: BaseException) -> None:
+        """Note that an error is not raised any more, since what failed is run again."""
+        self.raised = [each for each in self.raised if each is not error]
+
     def nests(self, ctx: Context) -> None:
         concurrence(self.cleans_up, self.sync).run(ctx)
 
@@ -89,14 +123,26 @@ class Tasks:
             "timeout": lambda: tasker.with_timeout(3600, concurrence(self.cleans_up, self.sync)),
             "repeat": lambda: concurrence(*[tasker.with_repeat(schedule.Interval(seconds=1e-6), self.steps)] * 2),
             "shutdown": lambda: tasker.with_shutdown(server.wait, server.cancel),
+            "retry": lambda: tasker.with_retry(sequence(self.steps, self.cleans_up)),
+            "retries": lambda: retrying(
+                to_task(self.fails_again_and_again),
+                Retry(attempts=None, backoff=Backoff(initial=1e-6)),
+                on_retry=lambda _, error, __: self.forget(error),
+            ),
+            "grace": lambda: tasker.with_grace(3600, concurrence(self.sees_its_end, sequence(self.sees_its_end))),
+            "short grace": lambda: tasker.with_grace(1e-4, concurrence(self.cleans_up, sequence(self.cleans_up))),
+            "block": lambda: to_task(self.block),
+            "failing block": lambda: to_task(self.failing_block),
+            "sync block": lambda: to_task(self.sync_block),
             "on_error": lambda: tasker.on_error(sequence(self.steps, self.cleans_up), lambda error: None),
         }
         return trees[kind]()
 
 
-KINDS = (
-    "sync async failing steps concurrence nested group timeout repeat shutdown on_error".split()  # noqa: SIM905
-)
+KINDS = [
+    *"sync async failing steps concurrence nested group timeout repeat shutdown on_error".split(),  # noqa: SIM905
+    *["retry", "retries", "grace", "short grace", "block", "failing block", "sync block"],
+]
 
 
 def errors_in(error: BaseException | None) -> list[BaseException]:
@@ -191,8 +237,8 @@ WAYS = [
     cancelled_by_a_sibling,
 ]
 
-# 11 kinds, 5 ways, 21 moments: eight times over and the thousand of Ctrl-C make ten thousand.
-ROUNDS = 8
+# 18 kinds, 5 ways, 21 moments: five times over and the fifteen hundred of Ctrl-C make ten thousand.
+ROUNDS = 5
 
 
 @pytest.mark.slow

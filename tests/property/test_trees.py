@@ -1,8 +1,8 @@
 """Random trees of combinators against a simple model of which tasks begin and end, when, and what leaves the root.
 
-The model is a function from a node, the instant at which it begins, and the instant at which its context ends, to what
-it does. It knows nothing of loops, threads, hooks or scopes. Every length of time in a tree is the root of another
-prime, of which no sums are equal, so that no two things happen in the same instant: what comes first is not promised.
+The model is a function from a node, the instant at which it begins, and the end of its context, to what it does. It
+knows nothing of loops, threads, hooks or scopes. Every length of time in a tree is the root of another prime, of which
+no sums are equal, so that no two things happen in the same instant: what comes first is not promised.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -18,11 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tasker
-from tasker import Cancelled, Context, DeadlineExceeded, Task, schedule
+from tasker import Backoff, Cancelled, Context, DeadlineExceeded, Task, schedule
 from tasker.testing import VirtualClock
 
 NEVER = math.inf
-KINDS = ["concurrence", "concurrence", "sequence", "timeout", "repeat", "on_error", "ignore_error", "shutdown", "leaf"]
+KINDS = (
+    "concurrence concurrence sequence timeout repeat retry retry grace on_error ignore_error shutdown leaf".split()  # noqa: SIM905
+)
+ATTEMPTS = 3
 PRIMES = [n for n in range(2, 1_500) if all(n % d for d in range(2, math.isqrt(n) + 1))]
 
 
@@ -96,6 +100,24 @@ def trees(draw: st.DrawFn) -> Tree:
 # --- the model ---
 
 
+@dataclass(frozen=True)
+class End:
+    """The end of a context.
+
+    Attributes:
+        at: When it ends.
+        deadline: When it ends at the latest, as far as is known before.
+        grace: How much later what is async under it is cancelled.
+    """
+
+    at: float
+    deadline: float
+    grace: float = 0.0
+
+    def earlier(self, at: float) -> End:
+        return replace(self, at=min(self.at, at))
+
+
 @dataclass
 class Run:
     """What a node did.
@@ -111,24 +133,25 @@ class Run:
     log: list[tuple[str, str, float]] = field(default_factory=list)
 
 
-def model(tree: Tree, begin: float, end: float) -> Run:
-    """Say what a tree does that begins at one instant, and whose context ends at another."""
+def model(tree: Tree, begin: float, end: End) -> Run:
+    """Say what a tree does that begins at an instant, and whose context ends in some way."""
     if isinstance(tree, Leaf):
         return model_leaf(tree, begin, end)
     return MODELS[tree.kind](tree, begin, end)
 
 
-def model_leaf(leaf: Leaf, begin: float, end: float) -> Run:
-    if begin >= end:
+def model_leaf(leaf: Leaf, begin: float, end: End) -> Run:
+    if begin >= end.at:
         return Run("cancelled", begin)
     at = begin + leaf.seconds
     left: Any = leaf.name if leaf.fails else None
-    if leaf.linger is not None and end < at:
-        at, left = end + leaf.linger, "cancelled"
+    told = end.at + end.grace if leaf.is_async else end.at
+    if leaf.linger is not None and told < at:
+        at, left = told + leaf.linger, "cancelled"
     return Run(left, at, [("began", leaf.name, begin), ("ended", leaf.name, at)])
 
 
-def model_sequence(node: Node, begin: float, end: float) -> Run:
+def model_sequence(node: Node, begin: float, end: End) -> Run:
     log = []
     for child in node.children:
         run = model(child, begin, end)
@@ -139,15 +162,15 @@ def model_sequence(node: Node, begin: float, end: float) -> Run:
     return Run(None, begin, log)
 
 
-def model_concurrence(node: Node, begin: float, end: float) -> Run:
+def model_concurrence(node: Node, begin: float, end: End) -> Run:
     def failed(run: Run) -> bool:
         return run.left not in (None, "cancelled")
 
     runs = [model(child, begin, end) for child in node.children]
     first = min((run.at for run in runs if failed(run)), default=NEVER)
-    if first < end:
+    if first < end.at:
         # The end comes earlier for all, and nothing before it changes.
-        runs = [model(child, begin, first) for child in node.children]
+        runs = [model(child, begin, end.earlier(first)) for child in node.children]
     failures = [run for run in sorted(runs, key=lambda run: run.at) if failed(run)]
     left: Any = None
     if failures:
@@ -157,56 +180,76 @@ def model_concurrence(node: Node, begin: float, end: float) -> Run:
     return Run(left, max((run.at for run in runs), default=begin), [line for run in runs for line in run.log])
 
 
-def model_timeout(node: Node, begin: float, end: float) -> Run:
+def model_timeout(node: Node, begin: float, end: End) -> Run:
     deadline = begin + node.seconds
-    run = model(node.children[0], begin, min(end, deadline))
-    if run.left in (None, "cancelled") and deadline <= end and run.at >= deadline:
+    run = model(node.children[0], begin, replace(end.earlier(deadline), deadline=min(end.deadline, deadline)))
+    if run.left in (None, "cancelled") and deadline <= end.at and run.at >= deadline:
         return Run("timeout", run.at, run.log)
     return run
 
 
-def model_repeat(node: Node, begin: float, end: float) -> Run:
+def model_repeat(node: Node, begin: float, end: End) -> Run:
     log = []
-    while begin < end:
+    while begin < end.at:
         run = model(node.children[0], begin, end)
         log += run.log
-        if run.left == "cancelled" or run.at >= end:
+        if run.left == "cancelled" or run.at >= end.at:
             return Run(None if run.left == "cancelled" else run.left, run.at, log)
         if run.left is not None:
             return Run(run.left, run.at, log)
-        begin = min(run.at + node.seconds, end)
+        begin = min(run.at + node.seconds, end.at)
     return Run(None, begin, log)
 
 
-def model_on_error(node: Node, begin: float, end: float) -> Run:
+def model_retry(node: Node, begin: float, end: End) -> Run:
+    log = []
+    for attempt in range(1, ATTEMPTS + 1):
+        run = model(node.children[0], begin, end)
+        log += run.log
+        begin = run.at + node.seconds
+        is_meant = run.left not in (None, "cancelled") and only(run.left, lambda left: left != "timeout")
+        if not is_meant or attempt == ATTEMPTS or run.at >= end.at or begin >= end.deadline:
+            return Run(run.left, run.at, log)
+        if begin >= end.at:
+            return Run("cancelled", end.at, log)
+    raise AssertionError("the last attempt is the last")
+
+
+def model_grace(node: Node, begin: float, end: End) -> Run:
+    return model(node.children[0], begin, replace(end, grace=node.seconds))
+
+
+def model_on_error(node: Node, begin: float, end: End) -> Run:
     run = model(node.children[0], begin, end)
     if run.left in (None, "cancelled"):
         return run
     return Run(None, run.at, [*run.log, ("handled", "", run.at)])
 
 
-def model_ignore_error(node: Node, begin: float, end: float) -> Run:
+def model_ignore_error(node: Node, begin: float, end: End) -> Run:
     run = model(node.children[0], begin, end)
-    return Run(run.left if only_timeouts(run.left) is False else None, run.at, run.log)
+    is_ignored = run.left is not None and only(run.left, lambda left: left == "timeout")
+    return Run(None if is_ignored else run.left, run.at, run.log)
 
 
-def only_timeouts(left: Any) -> bool:
-    """Whether what left is a `DeadlineExceeded`, or a group of such; that is what the tests ignore."""
+def only(left: Any, meant: Callable[[Any], bool]) -> bool:
+    """Whether what left is meant, or a group in which everything is."""
     if isinstance(left, tuple):
-        return all(only_timeouts(each) for each in left[1:])
-    return bool(left == "timeout")
+        return all(only(each, meant) for each in left[1:])
+    return meant(left)
 
 
-def model_shutdown(node: Node, begin: float, end: float) -> Run:
-    if begin >= end:
+def model_shutdown(node: Node, begin: float, end: End) -> Run:
+    if begin >= end.at:
         return Run(None, begin)
-    # The grace is longer than anything lasts here. `start` is stopped by having its context ended by `stop`.
-    run = model(node.children[0], begin, end)
-    stopped = [("stopped", "", min(run.at, end))]
+    # The grace is longer than anything lasts here. `start` is stopped by having its context ended by `stop`; that has
+    # neither a deadline nor a grace from above.
+    run = model(node.children[0], begin, End(end.at, NEVER))
+    stopped = [("stopped", "", min(run.at, end.at))]
     if run.left in (None, "cancelled"):
         return Run(None, run.at, run.log + stopped)
     # What fails by itself before the end is not stopped.
-    return Run(run.left, run.at, run.log + (stopped if run.at > end else []))
+    return Run(run.left, run.at, run.log + (stopped if run.at > end.at else []))
 
 
 MODELS = {
@@ -214,6 +257,8 @@ MODELS = {
     "concurrence": model_concurrence,
     "timeout": model_timeout,
     "repeat": model_repeat,
+    "retry": model_retry,
+    "grace": model_grace,
     "on_error": model_on_error,
     "ignore_error": model_ignore_error,
     "shutdown": model_shutdown,
@@ -285,6 +330,13 @@ class Builder:
     def _repeat(self, node: Node, children: list[Task]) -> Task:
         return tasker.with_repeat(schedule.Interval(seconds=node.seconds), children[0])
 
+    def _retry(self, node: Node, children: list[Task]) -> Task:
+        steady = Backoff(initial=node.seconds, maximum=1e6, factor=1, jitter=0)
+        return tasker.with_retry(children[0], attempts=ATTEMPTS, on=Boom, backoff=steady)
+
+    def _grace(self, node: Node, children: list[Task]) -> Task:
+        return tasker.with_grace(node.seconds, children[0])
+
     def _on_error(self, node: Node, children: list[Task]) -> Task:
         return tasker.on_error(children[0], lambda error: self._note("handled"))
 
@@ -336,7 +388,7 @@ def run_for_real(tree: Tree, end: float) -> tuple[Run, str]:
 @settings(max_examples=400)
 def test_trees_do_what_the_model_says(tree: Tree, end: float) -> None:
     real, drawn = run_for_real(tree, end)
-    expected = model(tree, 0.0, end)
+    expected = model(tree, 0.0, End(end, deadline=end))
 
     assert words_of(real) == words_of(expected), drawn
     assert times_of(real) == pytest.approx(times_of(expected)), drawn

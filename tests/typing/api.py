@@ -6,13 +6,16 @@ A line with `type: ignore` must not type-check: the checker complains about the 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import HTTPServer
+from pathlib import Path
 from typing import Any, assert_type
 
 import tasker
-from tasker import Context, Task, schedule
+from tasker import Context, Task, events, health, schedule, serve
+from tasker.ports import Instance, RunRecord, ScheduleState
 
 
 def sync_task(ctx: Context) -> None: ...
@@ -70,12 +73,19 @@ def combinators(server: HTTPServer, handler: Callable[[Exception], None]) -> Non
     assert_type(tasker.with_shutdown(server.serve_forever, server.shutdown), Task)
     assert_type(tasker.with_shutdown(server.serve_forever, server.shutdown, grace=2.5), Task)
     assert_type(tasker.with_signal_notify(sync_task), Task)
+    assert_type(tasker.with_grace(5, async_task), Task)
+    assert_type(tasker.with_retry(sync_task), Task)
+    assert_type(tasker.with_retry(async_task, attempts=3, on=(ValueError, OSError), within=60), Task)
+    assert_type(tasker.with_retry(async_task, attempts=None, on=is_busy, backoff=tasker.Backoff(initial=1)), Task)
     assert_type(tasker.on_error(sync_task, handler), Task)
     assert_type(tasker.ignore_error(sync_task, ValueError, OSError), Task)
 
     tasker.sequence(sync_task, 42)  # type: ignore[arg-type]
     tasker.with_repeat("every minute", sync_task)  # type: ignore[call-overload]
     tasker.with_timeout("5s", sync_task)  # type: ignore[call-overload]
+    tasker.with_grace("5s", sync_task)  # type: ignore[call-overload]
+    tasker.with_retry(sync_task, on=KeyboardInterrupt)  # type: ignore[arg-type]
+    tasker.with_retry(sync_task, backoff=5)  # type: ignore[call-overload]
 
 
 @tasker.with_repeat(schedule.Interval(minutes=5))
@@ -86,14 +96,71 @@ def heartbeat(ctx: Context) -> None: ...
 async def poll(ctx: Context) -> None: ...
 
 
+@tasker.with_grace(timedelta(seconds=5))
+async def drain(ctx: Context) -> None: ...
+
+
+@tasker.with_retry(attempts=3)
+def fetch() -> None: ...
+
+
+@tasker.with_retry
+async def consume() -> None: ...
+
+
 def decorated() -> None:
     assert_type(heartbeat, Task)
     assert_type(poll, Task)
+    assert_type(drain, Task)
+    assert_type(fetch, Task)
+    assert_type(consume, Task)
+
+
+def is_busy(error: Exception) -> bool:
+    return "busy" in str(error)
+
+
+def a_retry_policy() -> None:
+    policy = tasker.Retry(attempts=3, on=(ValueError, OSError), backoff=tasker.Backoff(jitter=0.5), within=60)
+    assert_type(policy.attempts, int | None)
+    assert_type(policy.backoff, tasker.Backoff)
+    assert_type(policy.backoff.wait(1), float)
+
+    policy.attempts = 5  # type: ignore[misc]
+    tasker.Retry(on="ValueError")  # type: ignore[arg-type]
+
+
+async def a_background() -> None:
+    with tasker.background(sync_task, async_task, grace=10) as ctx:
+        assert_type(ctx, Context)
+    async with tasker.background(sync_task) as ctx:
+        assert_type(ctx, Context)
+    assert_type(tasker.background(sync_task), tasker.Background)
+
+    tasker.background(42)  # type: ignore[arg-type]
+
+
+def what_people_run(server: HTTPServer, scheduler: tasker.Scheduler) -> None:
+    assert_type(tasker.command("pg_dump", "--verbose", Path("shop"), cwd=Path("/backups"), env={"PGHOST": "db"}), Task)
+    assert_type(tasker.command("pg_dump", name="backup", grace=20, stdout=None, stderr=logging.ERROR), Task)
+    assert_type(tasker.in_process(sync_task, grace=timedelta(seconds=5)), Task)
+    assert_type(serve.asgi("shop.web:app", "", 8000, port_env="PORT", proxy_headers=True), Task)
+    assert_type(serve.wsgi("shop.web:app", port=8000, threads=20), Task)
+    assert_type(serve.forever(server), Task)
+    assert_type(health.server(8081), Task)
+    assert_type(health.server(8081, schedules=scheduler, margin=3600, blocked=None), Task)
+    assert_type(health.server(8081, schedules=[scheduler]), Task)
+
+    tasker.command("pg_dump", 42)  # type: ignore[arg-type]
+    serve.forever(42)  # type: ignore[arg-type]
+    health.server(8081, schedules=42)  # type: ignore[arg-type]
+    tasker.comand  # type: ignore[attr-defined]
 
 
 def a_program() -> None:
     assert_type(tasker.main(sync_task, async_task), None)
     assert_type(tasker.main(sync_task, grace=10), None)
+    assert_type(tasker.main(sync_task, drain_delay=timedelta(seconds=5)), None)
 
 
 async def a_context(ctx: Context) -> None:
@@ -138,11 +205,24 @@ def schedules() -> None:
     schedule.Daily(hour=12, gap="later")  # type: ignore[arg-type]
 
 
+def on_finished(event: events.RunFinished) -> None:
+    assert_type(event.error, BaseException | None)
+
+
 def a_scheduler() -> None:
     scheduler = tasker.Scheduler("sqlite:///tasker.db", namespace="reports")
     assert_type(scheduler.with_schedule("vacuum", schedule.Monthly(day=1), sync_task), Task)
     scheduler.add("mail", schedule.Daily(hour=7), async_task)
     scheduler.remove("mail")
+    scheduler.add("retried", schedule.Daily(hour=8), async_task, retry=tasker.Retry(attempts=3))
+    assert_type(scheduler.states("mail"), tuple[ScheduleState, ...])
+    assert_type(scheduler.history("mail", limit=5), tuple[RunRecord, ...])
+    assert_type(scheduler.explain("mail").why, str)
+    assert_type(scheduler.instances(), tuple[Instance, ...])
+    assert_type(scheduler.pause_all(), tuple[str, ...])
+    assert_type(scheduler.purge(timedelta(days=30)), tuple[str, ...])
+    assert_type(events.subscribe(on_finished, events.RunFinished), Callable[[], None])
+    events.subscribe(on_finished, events.StoreUp)  # type: ignore[arg-type]
     tasker.main(scheduler)
 
     @scheduler.with_schedule("cleanup", schedule.Interval(days=1))

@@ -11,7 +11,7 @@ from pathlib import Path
 import tasker
 
 PACKAGE = Path(tasker.__file__).parent
-DRIVERS = ("psycopg", "psycopg_pool", "sqlite3")
+DRIVERS = ("psycopg", "psycopg_pool", "pymysql", "redis", "sqlite3")
 WHAT_A_STORE_MAY_IMPORT = ("tasker._core", "tasker.errors", "tasker.lease", "tasker.ports", "tasker.store")
 
 

@@ -6,7 +6,9 @@ import functools
 import inspect
 from collections.abc import Callable
 from inspect import Parameter
+from types import FunctionType
 from typing import Any, NamedTuple, Protocol, Union, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 from tasker._core.context import Context
 from tasker._core.decorator import Decorator
@@ -50,6 +52,21 @@ def call_of(given: object) -> Call:
     Raises:
         TypeError: It cannot be a task.
     """
+    if not isinstance(given, FunctionType):
+        return _call_of(given)
+    known = _known.get(given)
+    if known is None:
+        call = _call_of(given)
+        known = _known[given] = call.keyword, call.is_async, call.name
+    return Call(given, *known)
+
+
+# Thousands of schedules often run one function, and looking at it takes longer than all else. The function itself must
+# not be among what is remembered, as it would keep itself alive.
+_known: WeakKeyDictionary[FunctionType, tuple[str | None, bool, str]] = WeakKeyDictionary()
+
+
+def _call_of(given: object) -> Call:
     function = _function_of(given)
     return Call(function, _where_the_context_goes(function), _is_async(function), name_of(given))
 

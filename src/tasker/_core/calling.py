@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasker._core import clock, loops, threads, waiting
 from tasker._core.context import AtEnd, Context, Scope, cancelled_by
+from tasker._core.grace import grace_of
 from tasker._core.leaving import Outcome, is_cancellation
 from tasker._core.mailbox import Mailbox, mailbox_of
 from tasker.errors import Cancelled
@@ -40,6 +41,16 @@ class _Here(threading.local):
 
 
 _here = _Here()
+
+
+def home_here() -> Mailbox | None:
+    """Return the loop for which this thread works; `None` if it does not work for one."""
+    return _here.home
+
+
+def loop_factory_here() -> LoopFactory | None:
+    """Return what makes a loop for a tree that this thread runs; `None` means the default loop."""
+    return _here.loop_factory
 
 
 class Completion:
@@ -157,8 +168,19 @@ def outcome_of(running: asyncio.Task[Outcome], ctx: Context) -> Outcome:
 
 
 def cancelled_at_end(running: asyncio.Task[Any], ctx: Context, mailbox: Mailbox) -> AtEnd:
-    """Have an asyncio task cancelled natively when its context ends: by the loop, not in the call that ends it."""
-    return AtEnd(ctx, lambda: mailbox.post(running.cancel))
+    """Have an asyncio task cancelled natively when its context ends: by the loop, not in the call that ends it.
+
+    Under a grace, it is cancelled only when that is over.
+    """
+    return AtEnd(ctx, lambda: mailbox.post(lambda: _cancel_in_time(running, ctx, mailbox.loop)))
+
+
+def after_grace(ctx: Context, loop: asyncio.AbstractEventLoop, cancel: Callable[[], object]) -> clock.Timer | None:
+    """Call `cancel` now, or when the grace of a context that has ended is over: then by a timer of this loop."""
+    if (seconds := grace_of(ctx)) > 0:
+        return clock.current().call_later_on(loop, seconds, cancel)
+    cancel()
+    return None
 
 
 def run_here(task: Task, ctx: Context, loop_factory: LoopFactory | None) -> None:
@@ -230,6 +252,12 @@ def _run_on(home: Mailbox, task: Task, ctx: Context) -> Outcome:
     if gate.wait_while(lambda: not home.loop.is_closed()):
         return ended[0]
     return cancelled_by(RuntimeError("the event loop ended"))
+
+
+def _cancel_in_time(running: asyncio.Task[Any], ctx: Context, loop: asyncio.AbstractEventLoop) -> None:
+    timer = after_grace(ctx, loop, running.cancel)
+    if timer is not None:
+        running.add_done_callback(lambda _: timer.cancel())
 
 
 def _nothing() -> None:

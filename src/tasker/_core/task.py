@@ -32,12 +32,18 @@ class Task:
     Attributes:
         name: What people see of it in logs, reports and `str`.
         children: The tasks that it is made of.
+        starting: The tasks in it that must have started before it counts as started itself.
         runs_in_one_thread: Whether it only calls plain functions, one after another.
         is_cancelled_natively: Whether it is a coroutine function of the user's.
+        counts_starts: Whether it also counts as started only when `starts` has grown.
+        starts: How often it has started, if it counts that; whoever compares looks before and after.
     """
 
+    starting: tuple[Task, ...] = ()
     runs_in_one_thread: bool = False
     is_cancelled_natively: bool = False
+    counts_starts: bool = False
+    starts: int = 0
 
     def __init__(self, name: str, children: Sequence[Task] = ()) -> None:
         """Not for use outside: see `to_task` and the combinators."""
@@ -103,6 +109,7 @@ class _PlainCall(Task):
     """A plain function. It runs in a worker thread, or in the thread that drives the tree."""
 
     runs_in_one_thread = True
+    counts_starts = True
 
     def __init__(self, function: Callable[..., Any], keyword: str | None, name: str) -> None:
         super().__init__(name)
@@ -112,6 +119,7 @@ class _PlainCall(Task):
     async def _body(self, ctx: Context) -> None:
         if ctx._cause is not None:
             raise cancelled_by(ctx._cause)
+        self.starts += 1
         token = _current.set(ctx)
         before = threads.note_doing(self.name)
         try:
@@ -132,6 +140,7 @@ class AsyncCall(Task):
     """A coroutine function. It runs in an asyncio task of its own, which is cancelled when its context ends."""
 
     is_cancelled_natively = True
+    counts_starts = True
 
     def __init__(self, function: Callable[..., Any], keyword: str | None, name: str) -> None:
         super().__init__(name)
@@ -151,6 +160,7 @@ class AsyncCall(Task):
         """
         if ctx._cause is not None:
             return cancelled_by(ctx._cause)
+        self.starts += 1
         _current.set(ctx)
         try:
             await call_under(ctx, self._function, self._keyword)

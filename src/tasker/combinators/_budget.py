@@ -1,48 +1,73 @@
-"""The one budget that a stop may take, shared by everything under `main`.
+"""The time that a stop may take, shared by everything under it; that of `main` is the budget of the process.
 
-It begins when the contexts end, for whatever reason. When it is over, what still runs is reported, and the process
-ends, even if a thread never returns: that takes neither the event loop nor the main thread.
+It begins when the contexts end, for whatever reason. When a budget is over, what still runs is reported, and the
+process ends, even if a thread never returns: that takes neither the event loop nor the main thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
 import threading
+from functools import partial
 
 from tasker._core import clock
-from tasker._core.context import Context
-from tasker.combinators._stacks import running_tasks
-from tasker.errors import ShutdownTimeout
+from tasker._core.context import Context, DerivedContext
+from tasker.combinators._exit import report_and_exit
+from tasker.combinators._stacks import is_exiting, running_tasks, what_holds_the_exit
 
-logger = logging.getLogger("tasker")
-
+_BACKGROUND = Context.background()
 _KEY = object()
 # What is kept back of the rest of the budget, so that what is cancelled then can still leave.
 _SHARE = 0.9
-_FOR_THE_REPORT = 1.0
 
 
-class Budget:
-    """The time that is left for stopping.
+class TimeToStop:
+    """The time that is left for stopping; any thread may begin it.
 
-    Any thread may begin it; `loop` is set once, before that.
+    Attributes:
+        grace: How long it is in all, in seconds; what is around it may allow less from when it begins.
+    """
+
+    def __init__(self, grace: float, above: Context = _BACKGROUND) -> None:
+        """Make one of `grace` seconds that has not begun, inside of what the context `above` allows."""
+        self.grace = grace
+        self._above = above
+        self._lock = threading.Lock()
+        self._over_at: float | None = None
+
+    def under(self, ctx: Context) -> DerivedContext:
+        """Derive the context through which all that runs under it finds this."""
+        return ctx.with_value(_KEY, self)
+
+    def begin(self) -> None:
+        """Let the time run; only the first call counts."""
+        with self._lock:
+            if self._over_at is None:
+                self.grace = self.rest()
+                self._over_at = clock.current().monotonic() + self.grace
+
+    def rest(self) -> float:
+        """Return the seconds that are left; before it begins, all of them."""
+        if self._over_at is None:
+            return grace_within(self._above, self.grace)
+        return max(0.0, self._over_at - clock.current().monotonic())
+
+
+class Budget(TimeToStop):
+    """The time for stopping of a whole process, which ends when that is over.
+
+    `loop` is set once, before it begins. After `main` has returned, the time goes on for the exit of the interpreter,
+    which waits for non-daemon threads, child processes and `atexit` handlers; unless the program goes on by itself: if
+    the main thread still runs when the time is over, there is nothing to end.
     """
 
     def __init__(self, grace: float) -> None:
         """Make a budget of `grace` seconds that has not begun."""
-        self.grace = grace
+        super().__init__(grace)
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._lock = threading.Lock()
-        self._over_at: float | None = None
+        self._began_at = 0.0
         self._timer: clock.Timer | None = None
         self._is_closed = False
-
-    def under(self, ctx: Context) -> Context:
-        """Derive the context through which all that runs under it finds this budget."""
-        return ctx.with_value(_KEY, self)
 
     def begin(self) -> None:
         """Let the time run; only the first call counts."""
@@ -50,65 +75,44 @@ class Budget:
         with self._lock:
             if self._over_at is not None or self._is_closed:
                 return
-            self._over_at = now.monotonic() + self.grace
+            self._began_at = now.monotonic()
+            self._over_at = self._began_at + self.grace
             self._timer = now.call_at(self._over_at, self._end_process)
 
     def close(self) -> None:
-        """All have stopped in time."""
+        """Note that all tasks have stopped in time."""
         with self._lock:
             self._is_closed = True
             if self._timer is not None:
-                self._timer.cancel()
-
-    def rest(self) -> float:
-        """Return the seconds that are left; before it begins, all of them."""
-        if self._over_at is None:
-            return self.grace
-        return max(0.0, self._over_at - clock.current().monotonic())
+                _let_only_this_one_wait(self._timer)
 
     def _end_process(self) -> None:
         with self._lock:
-            if self._is_closed:
-                return
-        system = clock.system()
-        # Whatever the report blocks on: a full pipe, a logging handler, the lock of a frozen thread.
-        system.call_at(system.monotonic() + _FOR_THE_REPORT, _exit)
-        threading.Thread(target=self._report_and_exit, name="tasker-exit", daemon=True).start()
-
-    def _report_and_exit(self) -> None:
-        try:
-            running = running_tasks(self.loop)
-            names = tuple(task.name for task in running)
-            logger.critical("%s", ShutdownTimeout(names, self.grace))
-            for task in running:
-                logger.critical("%r is still running:\n%s", task.name, task.stack)
-            _flush_logging()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            _exit()
+            is_closed = self._is_closed
+        if is_closed and not is_exiting():
+            return
+        find = what_holds_the_exit if is_closed else partial(running_tasks, self.loop)
+        report_and_exit(find, self.grace, clock.current().monotonic() - self._began_at)
 
 
-def _flush_logging() -> None:
-    """Flush the handlers of all loggers: a process that ends by `os._exit` does not do so by itself."""
-    root = logging.getLogger()
-    for each in (root, *root.manager.loggerDict.values()):
-        for handler in each.handlers if isinstance(each, logging.Logger) else ():
-            handler.flush()
+_waiting_for_the_exit: clock.Timer | None = None
+
+
+def _let_only_this_one_wait(timer: clock.Timer) -> None:
+    """Forget the timer of the `main` before: the program has gone on after it."""
+    global _waiting_for_the_exit  # noqa: PLW0603 - there is one exit in a process
+    if _waiting_for_the_exit is not None:
+        _waiting_for_the_exit.cancel()
+    _waiting_for_the_exit = timer
 
 
 def grace_within(ctx: Context, grace: float) -> float:
-    """Return the grace that something may take: its own, or less if the budget of the process is smaller."""
-    budget: Budget | None = ctx.value(_KEY)
-    return grace if budget is None else min(grace, budget.rest() * _SHARE)
+    """Return the grace that something may take: its own, or less if the time for stopping all around it is less."""
+    time: TimeToStop | None = ctx.value(_KEY)
+    return grace if time is None else min(grace, time.rest() * _SHARE)
 
 
 def rest_of(ctx: Context, otherwise: float) -> float:
-    """Return what is left of the budget of the process; `otherwise` if there is none."""
-    budget: Budget | None = ctx.value(_KEY)
-    return otherwise if budget is None else budget.rest()
-
-
-def _exit() -> None:
-    # A normal exit would wait for threads that do not end.
-    os._exit(1)
+    """Return what is left of the time for stopping all around something; `otherwise` if there is no limit."""
+    time: TimeToStop | None = ctx.value(_KEY)
+    return otherwise if time is None else time.rest()

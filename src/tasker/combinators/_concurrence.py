@@ -11,6 +11,7 @@ from tasker.combinators._group import Group
 class _Concurrence(Task):
     def __init__(self, tasks: list[Task]) -> None:
         super().__init__("concurrence", tasks)
+        self.starting = self.children
 
     async def _body(self, ctx: Context) -> None:
         with Scope(ctx) as scope:

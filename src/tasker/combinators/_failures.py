@@ -18,6 +18,7 @@ class _OnError(Task):
     def __init__(self, task: Task, handler: Callable[..., Any]) -> None:
         super().__init__(f"on_error {name_of(handler)}", [task])
         handling = call_of(partial(handler, ValueError()))
+        self.starting = self.children
         self.runs_in_one_thread = task.runs_in_one_thread and not handling.is_async
         self._task = task
         self._handler = handler
@@ -42,6 +43,7 @@ class _OnError(Task):
 class _IgnoreError(Task):
     def __init__(self, task: Task, types: tuple[type[Exception], ...]) -> None:
         super().__init__("ignore_error " + " ".join(each.__name__ for each in types), [task])
+        self.starting = self.children
         self.runs_in_one_thread = task.runs_in_one_thread
         self._task = task
         self._types = types

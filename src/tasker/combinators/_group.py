@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from tasker._core import calling
+from tasker._core import calling, clock
 from tasker._core.context import AtEnd, Context, Scope, cancelled_by
 from tasker._core.leaving import Outcome, is_cancellation
 from tasker._core.mailbox import mailbox_of
 from tasker._core.task import Task
 from tasker.errors import Cancelled
+
+logger = logging.getLogger("tasker")
 
 
 class Group:
@@ -35,6 +38,7 @@ class Group:
         self._left = 0
         self._running: dict[asyncio.Task[Outcome], Task] = {}
         self._outcomes: list[BaseException] = []
+        self._grace: clock.Timer | None = None
 
     async def run(self, tasks: Iterable[Task]) -> None:
         """Run the tasks, wait for all of them, and raise what left them.
@@ -47,12 +51,14 @@ class Group:
         ctx = self._scope.ctx
         # One hook for all tasks, and through the loop: a native cancellation never happens inside the call that ends
         # the context.
-        with AtEnd(ctx, lambda: self._mailbox.post(self._cancel_all)):
+        with AtEnd(ctx, lambda: self._mailbox.post(self._cancel_in_time)):
             for task in tasks:
                 self._start(task, ctx)
             if self._left == 0:
                 self._completion.finish()
             interruption = await self._completion.wait(self._interrupt)
+        if self._grace is not None:
+            self._grace.cancel()
         self._raise(interruption)
 
     def _start(self, task: Task, ctx: Context) -> None:
@@ -88,6 +94,10 @@ class Group:
     def _interrupt(self) -> None:
         self._scope.end(Cancelled("the awaiting asyncio task was cancelled"))
 
+    def _cancel_in_time(self) -> None:
+        if self._left:
+            self._grace = calling.after_grace(self._scope.ctx, self._mailbox.loop, self._cancel_all)
+
     def _cancel_all(self) -> None:
         for running, task in self._running.items():
             if task.is_cancelled_natively:
@@ -108,16 +118,25 @@ class Group:
             self._outcomes.clear()
 
 
-def together(failures: list[BaseException]) -> BaseException:
-    """Return failures as one: a group, unless one asks for the end of the program; then that one, from the others."""
+def log_failure(task: Task, error: BaseException) -> None:
+    """Log what a task failed with, unless it asked for the end of the program."""
+    if not isinstance(error, (SystemExit, KeyboardInterrupt)):
+        logger.error("%r failed", task.name, exc_info=error)
+
+
+def together(failures: list[BaseException], text: str | None = None) -> BaseException:
+    """Return failures as one: a group, unless one asks for the end of the program; then that one, from the others.
+
+    The text is the message of the group; `None` means that it counts the tasks that failed.
+    """
     for failure in failures:
         if isinstance(failure, (SystemExit, KeyboardInterrupt)):
             others = [each for each in failures if each is not failure]
-            failure.__cause__ = _group_of(others) if others else failure.__cause__
+            failure.__cause__ = _group_of(others, text) if others else failure.__cause__
             return failure
-    return _group_of(failures)
+    return _group_of(failures, text)
 
 
-def _group_of(failures: list[BaseException]) -> BaseExceptionGroup[BaseException]:
-    text = "a task failed" if len(failures) == 1 else f"{len(failures)} tasks failed"
-    return BaseExceptionGroup(text, failures)
+def _group_of(failures: list[BaseException], text: str | None) -> BaseExceptionGroup[BaseException]:
+    counted = "a task failed" if len(failures) == 1 else f"{len(failures)} tasks failed"
+    return BaseExceptionGroup(text or counted, failures)

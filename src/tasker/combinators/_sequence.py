@@ -9,13 +9,19 @@ from tasker._core.task import Task, to_tasks
 
 
 class _Sequence(Task):
+    counts_starts = True
+
     def __init__(self, tasks: list[Task]) -> None:
         super().__init__("sequence", tasks)
         self.runs_in_one_thread = all(task.runs_in_one_thread for task in tasks)
+        self.starting = self.children[-1:]
 
     async def _body(self, ctx: Context) -> None:
         # Each task looks at the context itself before it starts.
-        for task in self.children:
+        for task in self.children[:-1]:
+            await perform(task, ctx)
+        self.starts += 1  # with its last task: those before prepare what it needs
+        for task in self.starting:
             await perform(task, ctx)
 
 

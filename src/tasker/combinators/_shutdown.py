@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from asyncio import CancelledError
-from collections.abc import Callable
 
-from tasker._core import clock
 from tasker._core.callables import TaskLike
-from tasker._core.calling import Completion, cancelled_at_end, perform, start
+from tasker._core.calling import cancelled_at_end, perform, start
+from tasker._core.changes import Changes
 from tasker._core.context import AtEnd, Context, Scope, cancelled_by
 from tasker._core.durations import Duration, seconds_of
+from tasker._core.grace import under_grace
 from tasker._core.leaving import Outcome, is_cancellation
 from tasker._core.loops import abandon
 from tasker._core.mailbox import Mailbox, mailbox_of
@@ -19,6 +19,8 @@ from tasker._core.task import Task, to_task
 from tasker.combinators._budget import grace_within, rest_of
 from tasker.combinators._group import together
 from tasker.errors import Cancelled, ShutdownTimeout
+
+logger = logging.getLogger("tasker")
 
 _TO_LEAVE = 1.0
 
@@ -49,13 +51,13 @@ class _UnlessEnded(Task):
 
 
 class _Started:
-    """A task that was started beside others; `changed` is called when it has ended. It belongs to the loop."""
+    """A task that was started beside others; `changes` hears of its end. It belongs to the loop."""
 
-    def __init__(self, task: Task, scope: Scope, mailbox: Mailbox, changed: Completion) -> None:
+    def __init__(self, task: Task, scope: Scope, mailbox: Mailbox, changes: Changes) -> None:
         self.name = task.name
         self.is_done = False
         self.outcome: Outcome = None
-        self._changed = changed
+        self._changes = changes
         self._running = start(task, scope.ctx, mailbox, self._finish)
         if self._running is not None and task.is_cancelled_natively:
             cancelled_at_end(self._running, scope.ctx, mailbox)
@@ -71,7 +73,7 @@ class _Started:
     def _finish(self, outcome: Outcome) -> None:
         self.is_done = True
         self.outcome = outcome
-        self._changed.finish()
+        self._changes.note()
 
 
 class _Stopping:
@@ -82,58 +84,48 @@ class _Stopping:
         self._ctx = scope.ctx
         self._grace = grace
         self._mailbox = mailbox_of(asyncio.get_running_loop())
-        self._changed = Completion(self._mailbox.loop)
-        self._interruption: CancelledError | None = None
+        self._changes = Changes(self._mailbox, self._interrupt)
 
     async def run(self, start_task: Task, stop_task: Task) -> None:
         begin = _UnlessEnded(start_task, self._ctx)
-        with Scope(self._ctx.without_cancel()) as start_scope:
-            started = _Started(begin, start_scope, self._mailbox, self._changed)
+        with Scope(self._detached()) as start_scope:
+            started = _Started(begin, start_scope, self._mailbox, self._changes)
             await self._until_it_must_stop(started)
             if not begin.has_begun:
-                await self._wait(lambda: started.is_done)
+                await self._changes.wait_until(lambda: started.is_done)
             elif started.failure is None:
                 await self._stop(started, start_scope, stop_task)
                 return
         self._raise([started])
 
+    def _detached(self) -> Context:
+        """Return a context that keeps the values; what ends under it is cancelled at once: the grace is over then."""
+        return under_grace(self._ctx.without_cancel(), lambda: 0.0)
+
     async def _until_it_must_stop(self, started: _Started) -> None:
-        with AtEnd(self._ctx, lambda: self._mailbox.post(self._changed.finish)):
-            await self._wait(lambda: started.is_done or self._ctx.done)
+        with AtEnd(self._ctx, self._changes.post):
+            await self._changes.wait_until(lambda: started.is_done or self._ctx.done)
 
     async def _stop(self, started: _Started, start_scope: Scope, stop_task: Task) -> None:
         grace = grace_within(self._ctx, self._grace)
-        with Scope(self._ctx.without_cancel(), grace) as stop_scope:
-            stopping = _Started(stop_task, stop_scope, self._mailbox, self._changed)
+        # With no time at all, `stop` would not even begin.
+        for_stop = grace or grace_within(self._ctx, _TO_LEAVE)
+        with Scope(self._detached(), for_stop) as stop_scope:
+            stopping = _Started(stop_task, stop_scope, self._mailbox, self._changes)
             both = [started, stopping]
-            await self._wait(lambda: _all_done(both) or stopping.failure is not None, grace)
+            await self._changes.wait_until(lambda: _all_done(both) or stopping.failure is not None, grace)
+            is_late = not started.is_done and stopping.failure is None and grace > 0
             start_scope.end(Cancelled("the time for stopping is over" if stopping.failure is None else "stop failed"))
-            if not _all_done(both):
-                await self._wait(lambda: _all_done(both), rest_of(self._ctx, _TO_LEAVE))
+            rest = rest_of(self._ctx, for_stop - grace + _TO_LEAVE)
+            await self._changes.wait_until(lambda: _all_done(both), rest)
+        if is_late and started.is_done:
+            logger.warning(
+                "%r did not return within %.3g s of its stop; it left when it was canceled", started.name, grace
+            )
         self._raise(both)
-
-    async def _wait(self, is_over: Callable[[], bool], seconds: float | None = None) -> None:
-        """Wait until something is the case, or the seconds are over; a native cancellation is kept for the end."""
-        is_late = False
-
-        def late() -> None:
-            nonlocal is_late
-            is_late = True
-            self._changed.finish()
-
-        timer = None if seconds is None else clock.current().call_later_on(self._mailbox.loop, seconds, late)
-        try:
-            while not (is_late or is_over()):
-                self._changed.is_done = False
-                interruption = await self._changed.wait(self._interrupt)
-                self._interruption = self._interruption or interruption
-        finally:
-            if timer is not None:
-                timer.cancel()
 
     def _interrupt(self) -> None:
         self._scope.end(Cancelled("the awaiting asyncio task was cancelled"))
-        self._changed.finish()
 
     def _raise(self, tasks: list[_Started]) -> None:
         errors: list[BaseException] = [task.failure for task in tasks if task.failure is not None]
@@ -144,8 +136,8 @@ class _Stopping:
             errors.append(ShutdownTimeout(tuple(task.name for task in left_behind), self._grace))
         if errors:
             raise errors[0] if len(errors) == 1 else together(errors)
-        if self._interruption is not None:
-            raise self._interruption
+        if self._changes.interruption is not None:
+            raise self._changes.interruption
 
 
 def _all_done(tasks: list[_Started]) -> bool:
@@ -155,6 +147,7 @@ def _all_done(tasks: list[_Started]) -> bool:
 class _Shutdown(Task):
     def __init__(self, start_task: Task, stop_task: Task, grace: float) -> None:
         super().__init__("with_shutdown", [start_task, stop_task])
+        self.starting = self.children[:1]
         self._start = start_task
         self._stop = stop_task
         self._grace = grace
@@ -171,7 +164,7 @@ def with_shutdown(start: TaskLike, stop: TaskLike, *, grace: Duration = 25) -> T
     When the context ends, `start` is left alone and `stop` is called, under a context that ends after the grace; then
     `start` is waited for. After the grace the context of `start` ends too, and it has up to a second to leave (inside
     `main`: the rest of the budget) before it is left behind and named in `ShutdownTimeout`. A stop that went well
-    returns normally.
+    returns normally; if `start` returned only because it was canceled, that is logged as a warning.
 
     If `start` returns by itself, `stop` is called too; if it fails, its error is raised and `stop` is not called. If
     `stop` fails, `start` is canceled at once. Nothing is called if the context ends before `start` has begun.
@@ -179,7 +172,8 @@ def with_shutdown(start: TaskLike, stop: TaskLike, *, grace: Duration = 25) -> T
     Args:
         start: What runs; its context keeps the values, but ends only when the grace is over.
         stop: What makes it return.
-        grace: How long stopping may take; inside `main`, less if its budget is smaller.
+        grace: How long stopping may take; inside `main`, less if its budget is smaller. With zero, `start` is canceled
+            at the moment at which `stop` is called, and both have up to a second to leave.
 
     Raises:
         TypeError: One of the tasks cannot be one.

@@ -216,6 +216,7 @@ def reason_of(number: int) -> Cancelled:
 class _SignalNotify(Task):
     def __init__(self, task: Task, numbers: tuple[int, ...]) -> None:
         super().__init__("with_signal_notify " + " ".join(signal.Signals(n).name for n in numbers), [task])
+        self.starting = self.children
         self._task = task
         self._numbers = numbers
 

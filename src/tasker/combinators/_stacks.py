@@ -52,6 +52,55 @@ def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
     return found or [RunningTask("the event loop", _text(step))]
 
 
+def is_exiting() -> bool:
+    """Whether the main thread has come to its end, and the interpreter waits for something before it exits."""
+    main = threading.main_thread()
+    if not main.is_alive():
+        return True
+    frame = sys._current_frames().get(main.ident or 0)
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    # It waits for the threads of executors while it still counts as alive.
+    return frame is not None and frame.f_code is threading._shutdown.__code__  # type: ignore[attr-defined]
+
+
+def what_holds_the_exit() -> list[RunningTask]:
+    """Return the threads that the interpreter waits for before it exits; if there are none, what it does instead."""
+    frames = sys._current_frames()
+    main = threading.main_thread()
+    found = [
+        RunningTask(f"thread {thread.name}", _text(_stack_of(frames.get(thread.ident or 0))))
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not main
+    ]
+    return found or [RunningTask("the exit of the interpreter", _text(_stack_of(frames.get(main.ident or 0))))]
+
+
+class Stack:
+    """Where a thread was at some moment; what the files say is looked up only for the text."""
+
+    def __init__(self, frames: list[FrameType]) -> None:
+        """Keep the place of each frame, and not the frames, which live on."""
+        places = ((frame, frame.f_lineno) for frame in frames)
+        self._summary = traceback.StackSummary.extract(places, lookup_lines=False)
+
+    def text(self) -> str:
+        """Return it as in a traceback; from any thread."""
+        return "".join(self._summary.format()).rstrip()
+
+
+def step_of(loop: asyncio.AbstractEventLoop, thread: int) -> tuple[str, Stack]:
+    """Return which task a loop is in the middle of, and where; from any thread but its own.
+
+    Args:
+        loop: The loop.
+        thread: The identifier of the thread that it runs in.
+    """
+    stack = _stack_of(sys._current_frames().get(thread))
+    task = asyncio.current_task(loop)
+    return ("a callback", Stack(stack)) if task is None else (task.get_name(), Stack(_inside(stack)))
+
+
 def _stack_of(frame: FrameType | None) -> list[FrameType]:
     stack: list[FrameType] = []
     while frame is not None:

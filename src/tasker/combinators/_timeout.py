@@ -16,6 +16,7 @@ from tasker.errors import Cancelled, DeadlineExceeded
 class _Timeout(Task):
     def __init__(self, seconds: float, task: Task) -> None:
         super().__init__(f"with_timeout {seconds:g} s", [task])
+        self.starting = self.children
         self.runs_in_one_thread = task.runs_in_one_thread
         self._seconds = seconds
         self._task = task

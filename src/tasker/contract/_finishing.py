@@ -57,6 +57,21 @@ class Finishing(StoreSteps):
         assert record.started is not None
         assert record.started <= record.at == state_of(store).ended
 
+    def test_an_error_that_has_no_bytes_is_recorded_all_the_same(self) -> None:
+        store = self.start()
+        assert finish(store, take(store), Outcome.FAILED, error="before\0between\ud800after") is Answer.RECORDED
+        error = only_record(store).error
+        assert error is not None, "what people are to read was lost"
+        assert error.startswith("before")
+        assert error.endswith("after")
+
+    def test_a_record_says_how_often_the_task_was_run_again_under_its_lease(self) -> None:
+        store = self.start()
+        for retries in (0, 3):
+            finish(store, take(store), retries=retries)
+        assert [record.retries for record in runs(store)] == [0, 3]
+        assert state_of(store).runs == 2, "a retry is no run of its own"
+
     def test_runs_and_failures_in_a_row_are_counted(self) -> None:
         store = self.start()
         counts: list[tuple[int, int]] = []

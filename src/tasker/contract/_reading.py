@@ -17,7 +17,7 @@ from tasker.contract._stores import (
     take,
     wait_until,
 )
-from tasker.ports import FORMAT, Action, Answer, Definition, Outcome, Passed, Reason, Skip
+from tasker.ports import FORMAT, REGISTERED_ANEW_AFTER, Action, Answer, Definition, Outcome, Passed, Reason, Skip
 
 
 class Reading(StoreSteps):
@@ -114,6 +114,7 @@ class LeavingAlone(StoreSteps):
         self.make_newer("newer")
         before = state_of(store, "newer")
         store.register([Definition("newer", "daily at 12:00")])
+        assert store.purge(now_of(store)).ids == frozenset()
         store.control(Action.PAUSE, ["newer"])
         store.control(Action.TRIGGER, None)
         assert store.skip([Skip("newer", slot, Passed(slot, slot, 1, Reason.MISFIRED))]).ids == frozenset()
@@ -133,10 +134,29 @@ class LeavingAlone(StoreSteps):
         assert claim(store, "newer").grants == ()
         assert state_of(store, "newer") == before
 
+    def test_a_row_of_a_newer_format_is_not_registered_anew(self) -> None:
+        store = self.start("newer")
+        self.set_registered("newer", now_of(store) - REGISTERED_ANEW_AFTER - 1)
+        self.make_newer("newer")
+        before = state_of(store, "newer")
+        store.register([Definition("newer", "every second")])
+        assert state_of(store, "newer") == before
+
     def test_other_rows_of_the_same_call_are_not_touched_by_a_newer_one(self) -> None:
         store = self.start("job", "newer", "zebra")
         self.make_newer("newer")
         assert {grant.id for grant in claim(store, "job", "newer", "zebra").grants} == {"job", "zebra"}
+
+    def test_a_newer_row_and_its_history_are_not_purged_and_the_others_are(self) -> None:
+        store = self.start("job", "newer", "zebra")
+        finish(store, take(store, "newer"))
+        records = store.history("newer", ROOM)
+        self.make_newer("newer")
+        before = state_of(store, "newer")
+        wait_until(store, state_of(store, "zebra").registered + 1)
+        assert store.purge(now_of(store)).ids == {"job", "zebra"}
+        assert store.states() == (before,)
+        assert store.history("newer", ROOM) == records
 
     def test_a_row_that_cannot_be_read_is_shown_as_newer_and_refused(self) -> None:
         store = self.start("job", "spoilt")
@@ -150,4 +170,6 @@ class LeavingAlone(StoreSteps):
         reply = claim(store, "job", "spoilt")
         assert [grant.id for grant in reply.grants] == ["job"]
         assert [state.id for state in reply.refused] == ["spoilt"]
+        assert store.states(["spoilt"]) == (state,)
+        assert store.purge(now_of(store) + 1).ids == frozenset()
         assert store.states(["spoilt"]) == (state,)

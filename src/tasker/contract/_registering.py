@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tasker.contract._stores import (
     LONG,
     ROOM,
@@ -15,7 +17,7 @@ from tasker.contract._stores import (
     take,
     wait_until,
 )
-from tasker.ports import Action, Definition, Proposal
+from tasker.ports import REGISTERED_ANEW_AFTER, Action, Definition, Proposal
 
 _ALIKE = ("job", "Job", "job ", " job", "job\t", "j\u00f6b", "jo\u0308b", "\u212aob", "Kob")
 """Ids that a forgiving collation or a normalizing driver would take for fewer."""
@@ -49,7 +51,7 @@ class Registering(StoreSteps):
         assert len(reply.states) == 1
         state = reply.states[0]
         assert (state.id, state.definition, state.next_slot) == ("job", "every second", 7)
-        assert before <= state.decided == state.defined <= reply.now
+        assert before <= state.decided == state.defined == state.registered <= reply.now
 
     def test_a_new_row_is_idle_and_has_no_past(self) -> None:
         state = state_of(self.start())
@@ -61,8 +63,10 @@ class Registering(StoreSteps):
         store = self.start()
         take(store)
         before = state_of(store)
+        wait_until(store, before.registered + 1)
         reply = self.open().register([Definition("job", "every second", next_slot=9)])
         assert reply.states == (before,)
+        assert state_of(store) == before
 
     def test_a_changed_definition_moves_defined_and_nothing_that_is_decided(self) -> None:
         store = self.start()
@@ -72,7 +76,27 @@ class Registering(StoreSteps):
         assert len(reply.states) == 1
         state = reply.states[0]
         assert (state.definition, state.next_slot, state.decided) == ("daily at 12:00", 9, before.decided)
-        assert before.defined < state.defined <= reply.now
+        assert before.defined < state.defined == state.registered <= reply.now
+        assert state_of(self.open()) == state
+
+    def test_a_row_that_was_registered_long_ago_is_registered_anew_and_else_left_as_it_is(self) -> None:
+        store = self.start("job", "other")
+        take(store)
+        self.set_registered("job", now_of(store) - REGISTERED_ANEW_AFTER - 1)
+        before, other, epoch = state_of(store), state_of(store, "other"), store.poll(0).epoch
+        reply = store.register([Definition("job", "every second", next_slot=9), Definition("other", "every second")])
+        state = state_of(self.open())
+        assert before.registered + REGISTERED_ANEW_AFTER < state.registered <= reply.now
+        assert state == replace(before, registered=state.registered)
+        assert {each.id: each for each in reply.states} == {"job": state, "other": other}
+        assert store.poll(0).epoch == epoch
+
+    def test_a_row_that_was_registered_within_the_hour_is_not_registered_anew(self) -> None:
+        store = self.start()
+        self.set_registered("job", now_of(store) - REGISTERED_ANEW_AFTER + LONG)
+        before = state_of(store)
+        assert store.register([Definition("job", "every second")]).states == (before,)
+        assert state_of(store) == before
 
     def test_all_rows_asked_for_are_returned_new_ones_and_old_ones(self) -> None:
         self.start("b", "d")

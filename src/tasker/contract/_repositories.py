@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest import SkipTest
 
 from tasker.contract._promises import Promises
 from tasker.contract._stores import together
 from tasker.errors import StaleToken
-from tasker.ports import Outcome, Repository, ScheduleState
+from tasker.ports import FORMAT, Outcome, Repository, ScheduleState
 
 _FULL = ScheduleState(
     id="job",
     decided=1_795_490_016_196_601,
     definition="daily at 12:00 \u2713 'Europe/Berlin' 100%",
     defined=1_795_490_016_196_602,
+    registered=1_795_490_016_196_612,
     ended=1_795_490_016_196_603,
     last_outcome=Outcome.LEASE_LOST,
     last_success=1_795_490_016_196_604,
@@ -34,7 +36,10 @@ _FULL = ScheduleState(
 
 
 class RepositoryContract(Promises):
-    """Everything that `tasker.ports.Repository` promises, one test method each; override `make_repository`."""
+    """Everything that `tasker.ports.Repository` promises, one test method each.
+
+    Override `make_repository`, and `make_unreadable` if the states can be reached behind its back.
+    """
 
     def make_repository(self) -> Repository:
         """Hook: return a new handle on the same underlying states each time it is called within one test.
@@ -42,6 +47,10 @@ class RepositoryContract(Promises):
         Each test needs a place without states. Handles that have a method `close` are closed after the test.
         """
         raise NotImplementedError
+
+    def make_unreadable(self, id: str) -> None:  # noqa: ARG002 - for those who override it
+        """Hook, optional: put something into a stored state that no version can read, behind the repository's back."""
+        raise SkipTest(f"{type(self).__name__} has no hook that spoils a state")
 
     def open(self) -> Repository:
         """Return a handle that is closed after the test, if it can be."""
@@ -114,6 +123,26 @@ class RepositoryContract(Promises):
             "\U0001f680": 7,
             "x" * 255: 8,
         }
+
+    def test_a_state_of_a_newer_format_is_found_and_shown_as_one(self) -> None:
+        repository = self.open()
+        repository.create(ScheduleState(id="newer", decided=1, format=FORMAT + 1))
+        repository.create(_FULL)
+        found = self.open().find_by_id("newer")
+        assert found is not None, "a state that a newer version wrote would be created anew, and its slots run again"
+        assert (found.id, found.format) == ("newer", FORMAT + 1)
+        assert repository.find_by_id("job") == _FULL
+
+    def test_a_state_that_cannot_be_read_is_shown_as_newer_and_the_others_as_they_are(self) -> None:
+        repository = self.open()
+        repository.create(ScheduleState(id="spoilt", decided=1))
+        repository.create(_FULL)
+        self.make_unreadable("spoilt")
+        found = self.open().find_by_id("spoilt")
+        assert found is not None
+        assert found.id == "spoilt"
+        assert found.format > FORMAT, "whoever leaves newer states alone must leave this one alone too"
+        assert repository.find_by_id("job") == _FULL
 
     def test_one_of_many_that_create_at_once_is_kept(self) -> None:
         states = [ScheduleState(id="job", decided=number) for number in range(6)]

@@ -6,6 +6,8 @@ from tasker.contract._claiming import Claiming, Takeovers, Tokens
 from tasker.contract._controlling import Controlling, Polling
 from tasker.contract._deciding import Releasing, Skipping
 from tasker.contract._finishing import Finishing, GivingBack
+from tasker.contract._instances import Beating, Draining, Leaving
+from tasker.contract._purging import Purging
 from tasker.contract._racing import Racing, Working
 from tasker.contract._reading import LeavingAlone, Reading, Trimming
 from tasker.contract._registering import Registering
@@ -26,12 +28,17 @@ class StoreContract(
     Polling,
     Reading,
     Trimming,
+    Purging,
+    Beating,
+    Leaving,
+    Draining,
     LeavingAlone,
     Racing,
     Working,
 ):
     """Everything that `tasker.ports.Store` promises, one test method each.
 
-    Override `make_store`, and `make_newer`, `make_unreadable` and `delete_row` if the rows can be reached.
+    Override `make_store`, and, if the rows can be reached behind the store's back, `make_newer`, `make_unreadable`,
+    `delete_row`, `set_token` and `set_registered`.
     Tests run against the store's real clock and take a few seconds in all.
     """

@@ -66,6 +66,10 @@ class StoreSteps(Promises):
         """Hook, optional: set the last token of a stored row, behind the store's back."""
         raise SkipTest(f"{type(self).__name__} has no hook that sets a token")
 
+    def set_registered(self, id: str, instant: int) -> None:  # noqa: ARG002
+        """Hook, optional: set the `registered` of a stored row, in microseconds, behind the store's back."""
+        raise SkipTest(f"{type(self).__name__} has no hook that sets when a row was registered")
+
     def open(self) -> Store:
         """Return a handle that is closed after the test."""
         return self.closed_after(self.make_store())
@@ -132,10 +136,19 @@ def finish(
     owner: str = A,
     passed: tuple[Passed, ...] = (),
     error: str | None = None,
+    retries: int = 0,
 ) -> Answer:
     """Report the end of a granted run; an interruption or a lost lease gives its slot back."""
     through = None if outcome in (Outcome.INTERRUPTED, Outcome.LEASE_LOST) else grant.slot
-    ending = Ending(id=grant.id, token=grant.token, outcome=outcome, through=through, passed=passed, error=error)
+    ending = Ending(
+        id=grant.id,
+        token=grant.token,
+        outcome=outcome,
+        through=through,
+        passed=passed,
+        error=error,
+        retries=retries,
+    )
     answers = store.finish(owner, [ending]).answers
     assert set(answers) == {grant.id}, f"expected an answer for {grant.id!r}, got {answers}"
     return answers[grant.id]

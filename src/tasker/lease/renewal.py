@@ -56,7 +56,14 @@ class _Lease:
 class Renewal:
     """Renews the leases of one owner."""
 
-    def __init__(self, renew: Renew, owner: str, ttl: float, call_limit: float) -> None:
+    def __init__(
+        self,
+        renew: Renew,
+        owner: str,
+        ttl: float,
+        call_limit: float,
+        on_late: Callable[[float, float], object] | None = None,
+    ) -> None:
         """Make a renewal that has nothing to do yet.
 
         Args:
@@ -64,6 +71,8 @@ class Renewal:
             owner: Who holds the leases.
             ttl: Their length, in seconds.
             call_limit: How long one call may take, in seconds.
+            on_late: Called in the renewal's thread when renewing begins to be slow, with the seconds that it took and
+                those between two times; `None` logs it.
         """
         self._renew = renew
         self._owner = owner
@@ -72,6 +81,7 @@ class Renewal:
         self._margin = min(max(1.0, ttl / 15), ttl / 5)
         self._period = ttl / _TIMES
         self._call_limit = call_limit
+        self._on_late = _log_late if on_late is None else on_late
         self.start_afresh()
         _renewals.add(self)
 
@@ -208,11 +218,7 @@ class Renewal:
     def _note_pace(self, took: float, *, has_failed: bool) -> None:
         is_late = took > self._period / 3
         if is_late and not self._is_slow:
-            logger.warning(
-                "renewing leases took %.1f s of the %.1f s between two times; a scheduler starts nothing new meanwhile",
-                took,
-                self._period,
-            )
+            self._on_late(took, self._period)
         self._is_slow = is_late or has_failed
 
     def _apply(self, asked: dict[Held, _Lease], reply: Renewed, deadline: float) -> None:
@@ -232,6 +238,10 @@ class Renewal:
                     del self._leases[lease.held]
             if is_current:
                 lease.on_lost(LeaseLost(f"{lease.held.id!r}: {why}"))
+
+
+def _log_late(took: float, period: float) -> None:
+    logger.warning("renewing leases took %.1f s of the %.1f s between two times", took, period)
 
 
 _renewals: WeakSet[Renewal] = WeakSet()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tasker._core.instants import aware, instant_of, micros_of
 from tasker.schedule._combinable import Combinable
 from tasker.schedule._words import listed, moment, plural
 
 _MICROSECOND = timedelta(microseconds=1)
+_LAST = micros_of(datetime.max.replace(tzinfo=UTC))
 _UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
@@ -40,7 +41,7 @@ class Interval(Combinable):
     2026-03-01 12:00:00+00:00
     """
 
-    __slots__ = ("_anchor", "_interval")
+    __slots__ = ("_anchor", "_first", "_interval", "_step")
 
     def __init__(
         self,
@@ -54,6 +55,8 @@ class Interval(Combinable):
     ) -> None:
         self._interval = _interval_of(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
         self._anchor = anchor if anchor is None else aware(anchor, "anchor")
+        self._step = self._interval // _MICROSECOND
+        self._first = None if self._anchor is None else micros_of(self._anchor)
 
     @property
     def interval(self) -> timedelta:
@@ -72,21 +75,22 @@ class Interval(Combinable):
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the instant plus the interval, or with an anchor the first multiple of it after the instant."""
-        now = micros_of(aware(instant, "instant"))
-        step = self._interval // _MICROSECOND
-        if self._anchor is None:
-            slot, zone = now + step, instant.tzinfo
-        else:
-            first = micros_of(self._anchor)
-            slot, zone = now + step - (now - first) % step, self._anchor.tzinfo
+        slot = self.next_micros(micros_of(aware(instant, "instant")))
+        zone = instant.tzinfo if self._anchor is None else self._anchor.tzinfo
         try:
-            return instant_of(slot).astimezone(zone)
-        except OverflowError:  # after the year 9999
+            return None if slot is None else instant_of(slot).astimezone(zone)
+        except OverflowError:  # after the year 9999, in that zone
             return None
+
+    def next_micros(self, micros: int) -> int | None:
+        """Return `next_after` in microseconds since 1970, for who asks thousands of times a second."""
+        step = self._step
+        slot = micros + step if self._first is None else micros + step - (micros - self._first) % step
+        return slot if slot <= _LAST else None
 
     def _key(self) -> Hashable:
         # In microseconds: datetimes in a repeated hour are unequal to the same instant in another zone.
-        return (self._interval, None if self._anchor is None else micros_of(self._anchor))
+        return (self._step, self._first)
 
     def __repr__(self) -> str:
         arguments = [f"{name}s={amount!r}" for amount, name in _amounts(self._interval)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 
 @runtime_checkable
@@ -38,7 +38,8 @@ def checked(schedule: object, argument: str) -> Schedule:
     Raises:
         TypeError: It has no `next_after`; a string is told about `parse`.
     """
-    if isinstance(schedule, Schedule) and not isinstance(schedule, type):
-        return schedule
+    # Not `isinstance(schedule, Schedule)`, which takes as long as all else about adding a schedule.
+    if callable(getattr(schedule, "next_after", None)) and not isinstance(schedule, type):
+        return cast("Schedule", schedule)
     hint = "; schedule.parse reads one from a text" if isinstance(schedule, str) else ""
     raise TypeError(f"{argument}: expected a schedule, an object with next_after(instant), got {schedule!r}{hint}")

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 class Agenda:
     """A heap of entries by the time to look at them, in microseconds by the store's clock.
 
-    It belongs to the driver's thread. An entry that is put again leaves its old place behind, which is passed over, and
-    cleared away with others of its kind when they are more than half of the heap.
+    Of those that are due at the same time, each instance has an order of its own, so that several that take a part of
+    them at once take different ones. An entry that is put again leaves its old place behind, which is passed over, and
+    cleared away with others of its kind when they are more than half of the heap. It belongs to the driver's thread.
     """
 
     _FEW = 100
 
     def __init__(self) -> None:
         """Make an empty agenda."""
-        self._heap: list[tuple[int, Entry]] = []
+        self._heap: list[tuple[int, int, Entry]] = []
         self._passed_over = 0
 
     def put(self, entry: Entry, when: int | None) -> None:
@@ -32,11 +33,11 @@ class Agenda:
             self._clear()
         entry.due = when
         if when is not None:
-            heapq.heappush(self._heap, (when, entry))
+            heapq.heappush(self._heap, (when, entry.order, entry))
 
     def next_time(self) -> int | None:
         """Return when there is something to look at."""
-        while self._heap and self._heap[0][1].due != self._heap[0][0]:
+        while self._heap and self._heap[0][2].due != self._heap[0][0]:
             heapq.heappop(self._heap)
             self._passed_over -= 1
         return self._heap[0][0] if self._heap else None
@@ -48,13 +49,14 @@ class Agenda:
             when = self.next_time()
             if when is None or when > now:
                 break
-            entry = heapq.heappop(self._heap)[1]
+            entry = heapq.heappop(self._heap)[2]
             entry.due = None
             taken.append(entry)
         return taken
 
     def _clear(self) -> None:
         if self._passed_over > self._FEW and self._passed_over * 2 > len(self._heap):
-            self._heap = [(entry.due, entry) for entry in {place[1] for place in self._heap} if entry.due is not None]
+            entries = {place[2] for place in self._heap}
+            self._heap = [(entry.due, entry.order, entry) for entry in entries if entry.due is not None]
             heapq.heapify(self._heap)
             self._passed_over = 0

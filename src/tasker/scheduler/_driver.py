@@ -1,7 +1,9 @@
 """The driver: one thread for each scheduler that works while there are entries, and hears of everything by message.
 
-State: the lock guards the inbox and whether there is a thread. All else belongs to the stretch of work that the thread
-is at (`tasker.scheduler._work`); a new stretch begins with nothing, so that nothing of the last one can be in its way.
+State: the lock guards the inbox and whether there is a thread. `_wakes_soon` belongs to the thread; who reads a moment
+too late whether it sleeps rings for nothing, or is heard when it wakes by itself. All else belongs to the stretch of
+work that the thread is at (`tasker.scheduler._work`); a new stretch begins with nothing, so that nothing of the last
+one can be in its way.
 """
 
 from __future__ import annotations
@@ -14,20 +16,23 @@ from weakref import WeakSet
 
 from tasker._core import threads
 from tasker._core.waiting import Bell
-from tasker.ports import Store
 from tasker.scheduler._entry import Entry
 from tasker.scheduler._settings import Settings
+from tasker.scheduler._usage import Usage
 from tasker.scheduler._work import Work
 
 Message = Callable[[Work], object]
+
+# Hundreds of runs may end while the thread waits to record those that ended before: they need not wake it in turn.
+_SOON = 0.02
 
 
 class Driver:
     """Runs the entries of one scheduler while there are any. Any thread may use it."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, usage: Usage, settings: Settings) -> None:
         """Make a driver; its thread starts when the first entry joins, and ends when the last has left."""
-        self._store = store
+        self._usage = usage
         self._settings = settings
         self.start_afresh()
         _drivers.add(self)
@@ -38,6 +43,14 @@ class Driver:
         self._inbox: deque[Message] = deque()
         self._has_thread = False
         self._bell = Bell()
+        self._work: Work | None = None
+        self._wakes_soon = False
+        self._usage.start_afresh()
+
+    @property
+    def work(self) -> Work | None:
+        """The stretch of work that the thread is at; what other threads may ask of it is said there."""
+        return self._work
 
     def join(self, entry: Entry) -> None:
         """Run an entry from now on."""
@@ -57,22 +70,33 @@ class Driver:
 
         self._post(message)
 
-    def _post(self, message: Message) -> None:
+    def look_soon(self) -> None:
+        """Look at once what was changed in the store, instead of within a second."""
+        self._post(Work.look_soon, may_start=False)
+
+    def _post(self, message: Message, *, may_start: bool = True, is_patient: bool = False) -> None:
         with self._lock:
+            if not (may_start or self._has_thread):
+                return
             self._inbox.append(message)
             must_start = not self._has_thread
             self._has_thread = True
         if must_start:
             threads.start("tasker-scheduler", self._run)
-        else:
+        elif not (is_patient and self._wakes_soon):
             self._bell.ring()
 
     def _run(self) -> None:
         while self._has_messages():
-            work = Work(self._store, self._settings, self._post)
-            while not self._is_over(work):
-                self._bell.wait(work.pause())
-            work.close()
+            with self._usage() as store:
+                work = self._work = Work(store, self._settings, self._post)
+                while not self._is_over(work):
+                    pause = work.pause()
+                    self._wakes_soon = pause is not None and pause <= _SOON
+                    self._bell.wait(pause)
+                    self._wakes_soon = False
+                work.close()
+            self._work = None
 
     def _has_messages(self) -> bool:
         """Tell whether there is something to do; if not, the thread ends, and the next message starts another."""

@@ -20,7 +20,7 @@ def ending_of(plan: Plan, active: ActiveRun, left: Left, now: int) -> Ending:
     outcome = _outcome_of(active, left)
     error = None if left is None or is_cancellation(left) else _text_of(left)
     goes_back = outcome in (Outcome.INTERRUPTED, Outcome.LEASE_LOST)
-    return _ending(plan, active.grant, outcome, now, error, goes_back=goes_back)
+    return _ending(plan, active.grant, outcome, now, error, goes_back=goes_back, retries=active.retries)
 
 
 def final_loss(plan: Plan, grant: Grant, now: int) -> Ending:
@@ -37,7 +37,9 @@ def _outcome_of(active: ActiveRun, left: Left) -> Outcome:
     return Outcome.TIMED_OUT if isinstance(left, DeadlineExceeded) else Outcome.FAILED
 
 
-def _ending(plan: Plan, grant: Grant, outcome: Outcome, now: int, error: str | None, *, goes_back: bool) -> Ending:
+def _ending(
+    plan: Plan, grant: Grant, outcome: Outcome, now: int, error: str | None, *, goes_back: bool, retries: int = 0
+) -> Ending:
     try:
         passed = () if goes_back else _passed(plan, grant, now)
         through = None if goes_back else _due.through_of(grant, passed)
@@ -52,6 +54,7 @@ def _ending(plan: Plan, grant: Grant, outcome: Outcome, now: int, error: str | N
         passed=passed,
         next_slot=next_slot,
         error=error,
+        retries=retries,
     )
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextvars
+import random
 from collections.abc import Callable
 
+from tasker._core import clock
 from tasker._core.context import Context
 from tasker._core.mailbox import Mailbox
 from tasker._core.task import Task
 from tasker.ports import Ending, Grant, Held, ScheduleState
+from tasker.scheduler._effort import Effort
 from tasker.scheduler._plan import Plan
 
 
 class Definition:
     """A schedule as it was built: an id, when, and what. It never changes."""
 
-    __slots__ = ("id", "plan", "task")
+    __slots__ = ("effort", "id", "is_added", "plan", "task")
 
-    def __init__(self, id: str, plan: Plan, task: Task) -> None:
-        """Keep what was checked before."""
+    def __init__(self, id: str, plan: Plan, task: Task, effort: Effort, *, is_added: bool) -> None:
+        """Keep what was checked before; `is_added`: it runs while its scheduler does, not as a task of its own."""
+        self.is_added = is_added
+        self.effort = effort
         self.id = id
         self.plan = plan
         self.task = task
@@ -46,7 +51,7 @@ class Host:
 class Entry:
     """A definition while it is run by this instance. All that changes belongs to the driver's thread."""
 
-    __slots__ = ("active", "definition", "due", "error", "host", "is_leaving", "misses", "state")
+    __slots__ = ("active", "definition", "due", "error", "host", "is_leaving", "misses", "order", "state")
 
     def __init__(self, definition: Definition, host: Host) -> None:
         """Make the entry for one use of a definition."""
@@ -59,9 +64,11 @@ class Entry:
         self.misses = 0
         self.due: int | None = None
         """When the agenda has it; the agenda owns this field."""
+        self.order = random.getrandbits(30)
+        """Its place among those that are due at the same time."""
 
     def __lt__(self, other: Entry) -> bool:
-        """Say no: of entries that are due at the same time, any may come first."""
+        """Say no: of entries with the same time and order, any may come first."""
         return False
 
     @property
@@ -78,17 +85,27 @@ class Entry:
 class ActiveRun:
     """A run that was granted and is not recorded yet.
 
-    `ctx` may be ended from any thread; the rest belongs to the driver's thread.
+    `ctx` may be ended from any thread; what is not said below belongs to the driver's thread.
     """
 
-    __slots__ = ("ctx", "ending", "entry", "grant", "held", "recorded_by")
+    __slots__ = ("asked_at", "began", "ctx", "ending", "entry", "grant", "held", "recorded_by", "retries")
 
-    def __init__(self, entry: Entry, grant: Grant, ctx: Context) -> None:
-        """Take what was granted for an entry."""
+    def __init__(self, entry: Entry, grant: Grant, ctx: Context, began: float) -> None:
+        """Take what was granted for an entry at `began` (`Clock.boottime`)."""
         self.entry = entry
         self.grant = grant
         self.held = Held(grant.id, grant.token)
         self.ctx = ctx
+        self.began = began
+        self.asked_at: float | None = None
+        """Since when it is asked to end, as `Clock.boottime`; any thread may set it."""
+        self.retries = 0
+        """How often its task was run again; the thread or loop that does so sets it."""
         self.ending: Ending | None = None
         self.recorded_by: float | None = None
         """When to give up recording it, as `Clock.boottime`; `None` means never."""
+
+    def note_asked(self) -> None:
+        """Note since when it is asked to end."""
+        if self.asked_at is None:
+            self.asked_at = clock.current().boottime()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from tasker._core import clock
 from tasker.errors import StoreUnavailable
-
-logger: logging.Logger = logging.getLogger("tasker")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -34,9 +31,13 @@ class Link:
     when each operation that failed has succeeded.
     """
 
-    def __init__(self, name: str) -> None:
-        """Make a link to a store that people know as `name`."""
-        self._name = name
+    def __init__(self) -> None:
+        """Make a link to a store that has not been asked for anything yet."""
+        self.on_down: Callable[[BaseException], object] = _nobody
+        """Called once when the store goes away, with the error."""
+        self.on_up: Callable[[float], object] = _nobody
+        """Called once when it is back, with the seconds that it was away."""
+        self._down_at = 0.0
         self._offset: float | None = None
         self._pause = 0.0
         self._retry_at = 0.0
@@ -79,11 +80,16 @@ class Link:
         self._failing.remove(name)
         if not self._failing:
             self._pause = 0.0
-            logger.info("the store of %s is back", self._name)
+            self.on_up(clock.current().boottime() - self._down_at)
 
     def _note_down(self, name: str, error: StoreUnavailable) -> None:
         if not self.is_down:
-            logger.warning("the store of %s is away, nothing is started until it is back: %s", self._name, error)
+            self._down_at = clock.current().boottime()
+            self.on_down(error)
         self._failing.add(name)
         self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
         self._retry_at = clock.current().boottime() + self._pause * random.uniform(0.5, 1.0)
+
+
+def _nobody(_: object) -> None:
+    """There is nobody to tell yet."""

@@ -2,15 +2,17 @@
 
 Policy and waiting stay above; here each operation of `Store` becomes, for each id, a lock and one or two steps of the
 repository. What a pair cannot do: it has no clock of its own, so the clocks of the instances must agree; it keeps no
-history; it rings no bell, so what another instance changes is seen at the next slot; and its promises after a lost lock
-rest on the repository refusing an older token.
+history; its bell is heard in this process only, so what another instance changes is seen at the next slot; it knows no
+instances; and its promises after a lost lock rest on the repository refusing an older token.
 
 The rules of a row are those of all stores (`tasker.store._rules`).
 
 Whatever is written of a state that exists is written under the lock of its id: else it might undo the end of a run.
 
 Threads: `register`, `claim`, `finish`, `skip` and `release` are called by the driver's thread only, so that a lock is
-given back by the thread that took it; `_mutex` guards what the renewal's thread sees of it.
+given back by the thread that took it. `_mutex` guards what the renewal's thread sees of it. `_writing` is held wherever
+a state is read, changed and written, because `control` does so in any thread, also under the lock of a run that goes on
+here.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ from typing import NamedTuple
 
 from tasker._core import clock
 from tasker._core.context import Context
-from tasker.errors import StaleToken
+from tasker.errors import Cancelled, StaleToken, StoreUnavailable
 from tasker.ports import (
+    FORMAT,
     Action,
     Answer,
+    Beaten,
     Claimed,
     Definition,
     Done,
@@ -36,6 +40,7 @@ from tasker.ports import (
     Finished,
     Grant,
     Held,
+    Instance,
     LockerFactory,
     Polled,
     Proposal,
@@ -72,6 +77,9 @@ class PairStore:
         self._factory = locker_factory
         self._repository = repository
         self._mutex = threading.Lock()
+        self._writing = threading.RLock()
+        self._epoch = 0
+        self._rung: dict[str, int] = {}
         self._locks: dict[str, _Lock] = {}
         self._ids: set[str] = set()
         self._redefined: dict[str, tuple[Definition, int]] = {}
@@ -84,7 +92,8 @@ class PairStore:
             self._register(definition, now)
         self._ids.update(definition.id for definition in definitions)
         states = self.states([definition.id for definition in definitions])
-        return Registered(now, 0, tuple(_held_by_another(state) if state.lease_until else state for state in states))
+        shown = tuple(_held_by_another(state) if state.lease_until else state for state in states)
+        return Registered(now, self._epoch, shown)
 
     def _register(self, definition: Definition, now: int) -> None:
         state = self._repository.find_by_id(definition.id)
@@ -160,7 +169,8 @@ class PairStore:
             held = Held(ending.id, ending.token)
             # If a later one fails, all of them are sent again.
             if held not in self._answers:
-                self._answers[held] = self._finish(owner, ending)
+                with self._writing:
+                    self._answers[held] = self._finish(owner, ending)
         answers, self._answers = self._answers, {}
         return Finished(_now(), {held.id: answer for held, answer in answers.items()})
 
@@ -215,18 +225,38 @@ class PairStore:
 
     def control(self, action: Action, ids: Sequence[str] | None) -> Done:
         """Pause, resume or trigger schedules."""
-        now = _now()
-        known: list[str] = []
-        for state in self.states(ids):
-            row = Row.of(state)
-            _rules.control(row, action, now)
-            if self._update(row):
-                known.append(state.id)
-        return Done(now, frozenset(known))
+        known = [state.id for state in self.states(ids) if self._control(action, state.id)]
+        with self._mutex:
+            self._epoch += 1
+            self._rung.update(dict.fromkeys(known, self._epoch))
+        return Done(_now(), frozenset(known))
+
+    def _control(self, action: Action, id: str) -> bool:
+        with self._writing:
+            if id in self._locks:
+                return self._change(action, id)
+        with Context.background().with_timeout(self.call_limit) as limit:
+            try:
+                with self._factory.locker_for(id).lock(limit), self._writing:
+                    return self._change(action, id)
+            except Cancelled as error:
+                raise StoreUnavailable(
+                    f"{id!r} runs just now, and its state can be changed under its lock only: try again later"
+                ) from error
+
+    def _change(self, action: Action, id: str) -> bool:
+        row = self._find(id)
+        if row is None:
+            return False
+        _rules.control(row, action, _now())
+        return self._update(row)
 
     def poll(self, epoch: int) -> Polled:
-        """There is no bell: nothing is ever new."""
-        return Polled(_now(), epoch, ())
+        """Return the states that `control` has touched in this process; nobody hears of those that others touch."""
+        with self._mutex:
+            newest = self._epoch
+            touched = [id for id, rung in self._rung.items() if rung > epoch]
+        return Polled(_now(), newest, self.states(touched))
 
     def states(self, ids: Sequence[str] | None = None) -> tuple[ScheduleState, ...]:
         """Return the states with these ids; `None`: those that this process has registered."""
@@ -243,6 +273,30 @@ class PairStore:
         del ids, keep, before
         return 0
 
+    def purge(self, before: int) -> Done:
+        """Delete nothing: a repository cannot say what it holds."""
+        del before
+        return Done(_now(), frozenset())
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        """Tell nobody: a pair has no place for instances."""
+        del owner, name, version
+        return Beaten(_now(), is_draining=False)
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        """Forget nothing."""
+        del owners
+        return Done(_now(), frozenset())
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Know no instances."""
+        return ()
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        """Reach no instances."""
+        del owners, draining
+        return Done(_now(), frozenset())
+
     def close(self) -> None:
         """Free what is still locked."""
         for id in list(self._locks):
@@ -253,7 +307,7 @@ class PairStore:
         return lock is not None and lock.token == held.token and not lock.locked.done
 
     def _free(self, id: str) -> None:
-        with self._mutex:
+        with self._writing, self._mutex:
             lock = self._locks.pop(id)
         try:
             lock.block.__exit__(None, None, None)
@@ -268,10 +322,12 @@ class PairStore:
             return None
         row = Row.of(state)
         if id in self._redefined:
-            _rules.redefine(row, *self._redefined[id])
+            _rules.register_again(row, *self._redefined[id])
         return row
 
     def _update(self, row: Row) -> bool:
+        if row.format > FORMAT:
+            return False  # a newer version wrote it, or it cannot be read
         try:
             self._repository.update(row.state())
         except StaleToken:

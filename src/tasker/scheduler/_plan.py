@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.instants import instant_of, micros_of
-from tasker.schedule import Schedule, counts_from_last_run, with_salt
+from tasker.schedule import Interval, Schedule, counts_from_last_run, with_salt
 from tasker.schedule._protocol import checked
 
 Misfire = Literal["run_once", "skip", "run_all"]
 Overlap = Literal["skip", "queue"]
 OnFailure = Literal["record", "raise"]
 First = Literal["auto", "now", "next"]
+
+_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("misfire", get_args(Misfire)),
+    ("overlap", get_args(Overlap)),
+    ("on_failure", get_args(OnFailure)),
+    ("first", get_args(First)),
+)
 
 # Slots that are passed over are counted one by one up to here; beyond, nobody needs to know how many they were.
 COUNTED = 1_000
@@ -40,16 +48,9 @@ def policy_of(misfire: Misfire, late: Duration | None, overlap: Overlap, on_fail
     Raises:
         ValueError: A name is unknown; the message lists the known ones.
     """
-    names: list[tuple[str, object, object]] = [
-        ("misfire", misfire, Misfire),
-        ("overlap", overlap, Overlap),
-        ("on_failure", on_failure, OnFailure),
-        ("first", first, First),
-    ]
-    for argument, given, known in names:
-        if given not in get_args(known):
-            listed = ", ".join(repr(name) for name in get_args(known))
-            raise ValueError(f"{argument}: expected one of {listed}, got {given!r}")
+    for (argument, known), given in zip(_NAMES, (misfire, overlap, on_failure, first), strict=True):
+        if given not in known:
+            raise ValueError(f"{argument}: expected one of {', '.join(map(repr, known))}, got {given!r}")
     # Not zero: some microseconds always pass before a run starts.
     micros = None if late is None else round(seconds_of(late, "late", positive=True) * 1_000_000)
     return _shared(Policy(misfire=misfire, late=micros, overlap=overlap, on_failure=on_failure, first=first))
@@ -64,7 +65,7 @@ def _shared(policy: Policy) -> Policy:
 class Plan:
     """When the slots of one id are."""
 
-    __slots__ = ("_schedule", "counts_from_last_run", "policy")
+    __slots__ = ("_following", "_schedule", "_since", "_slot", "counts_from_last_run", "policy")
 
     def __init__(self, id: str, schedule: Schedule, policy: Policy) -> None:
         """Take a schedule for an id, whose jitter depends on that id.
@@ -75,10 +76,17 @@ class Plan:
         self._schedule = with_salt(checked(schedule, "schedule"), id)
         self.counts_from_last_run = counts_from_last_run(schedule)
         self.policy = policy
+        # What was computed last: no slot lies between `_since` and `_slot`, and none between that and `_following`.
+        # A decision asks about the same two slots again and again.
+        self._since = self._slot = self._following = 0
 
     def __str__(self) -> str:
         # The same text in every process, also where a user's schedule or zone is shown as the object that it is.
         return _ADDRESS.sub("", str(self._schedule))
+
+    def fresh(self) -> Plan:
+        """Return an equal plan for another thread: one plan is for one thread at a time."""
+        return copy(self)
 
     def next_after(self, micros: int) -> int | None:
         """Return the first slot strictly after an instant.
@@ -86,6 +94,24 @@ class Plan:
         Raises:
             ValueError: The schedule broke its promise: the slot is naive, or not later.
         """
+        if self._since <= micros < self._slot:
+            return self._slot
+        if self._slot <= micros < self._following:
+            return self._following
+        found = self._compute(micros)
+        if found is None or self.counts_from_last_run:
+            return found
+        if micros == self._following:
+            self._since, self._slot, self._following = self._slot, micros, found
+        elif micros == self._slot:
+            self._following = found
+        else:
+            self._since, self._slot, self._following = micros, found, 0
+        return found
+
+    def _compute(self, micros: int) -> int | None:
+        if isinstance(self._schedule, Interval):
+            return self._schedule.next_micros(micros)
         slot = self._schedule.next_after(instant_of(micros))
         if slot is None:
             return None

@@ -49,6 +49,11 @@ class Run:
         return run
 
 
+def trigger_of(grant: Grant) -> Literal["schedule", "manual"]:
+    """Say what a granted slot comes from."""
+    return "manual" if grant.manual else "schedule"
+
+
 def run_of(grant: Grant, owner: str) -> Run:
     """Describe what a grant lets run."""
     return Run(
@@ -56,7 +61,7 @@ def run_of(grant: Grant, owner: str) -> Run:
         slot=instant_of(grant.slot),
         attempt=grant.attempt,
         retry=0,
-        trigger="manual" if grant.manual else "schedule",
+        trigger=trigger_of(grant),
         fencing_token=grant.token,
         owner=owner,
     )

@@ -19,7 +19,9 @@ class Scheduled(Task):
 
     def __init__(self, definition: Definition, driver: Driver) -> None:
         """Make the task; it does nothing until it is run."""
-        super().__init__(f"with_schedule {definition.id!r} {definition.plan}", [definition.task])
+        super().__init__(
+            f"with_schedule {definition.id!r} {definition.plan}", [definition.effort.around(definition.task, _nobody)]
+        )
         self._definition = definition
         self._driver = driver
 
@@ -37,3 +39,7 @@ class Scheduled(Task):
                     lambda: scope.end(Cancelled("the awaiting asyncio task was cancelled"))
                 )
         raise_outcome(completion.outcome or interruption)
+
+
+def _nobody(number: int, error: Exception, wait: float) -> None:
+    """Nobody hears of the retries of a tree that is only shown."""

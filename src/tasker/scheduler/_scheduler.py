@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable
-from functools import partial
 from typing import overload
 
 from tasker._core.callables import TaskLike
-from tasker._core.calling import Completion
-from tasker._core.context import AtEnd, Context, Scope
+from tasker._core.context import Context, Scope
 from tasker._core.decorator import Decorator
 from tasker._core.durations import Duration, seconds_of
-from tasker._core.mailbox import mailbox_of
 from tasker._core.task import Task, to_task
-from tasker.combinators import with_timeout
-from tasker.combinators._group import together
-from tasker.errors import Cancelled
+from tasker.combinators import Retry
 from tasker.lease.lockers import checked_key
-from tasker.ports import LockerFactory, Repository, ScheduleState, Store
+from tasker.ports import Action, Instance, LockerFactory, Repository, RunRecord, ScheduleState, Store
 from tasker.schedule import Schedule
+from tasker.scheduler._control import Control
 from tasker.scheduler._driver import Driver
-from tasker.scheduler._entry import Definition, Entry, Host
-from tasker.scheduler._pair import PairStore
+from tasker.scheduler._effort import Effort
+from tasker.scheduler._entry import Definition
+from tasker.scheduler._explanation import Explanation
+from tasker.scheduler._opening import store_of
 from tasker.scheduler._plan import First, Misfire, OnFailure, Overlap, Plan, policy_of
+from tasker.scheduler._running import Running
 from tasker.scheduler._scheduled import Scheduled
 from tasker.scheduler._settings import Settings
-from tasker.store import open_store
+from tasker.scheduler._usage import Usage
 
 _CALLS_IN_A_LEASE = 3
 _A_DAY = 24 * 3600 * 1_000_000
+_SHORTEST_PURGE = 2 * 24 * 3600.0
 
 
 class Scheduler(Task):
@@ -41,6 +39,10 @@ class Scheduler(Task):
 
     Any thread may use it. Its work is done by a thread of its own, and the renewal of leases by another; both start
     with the first scheduled task and end after the last. Building it does no I/O.
+
+    What looks at the store or changes it (`states`, `history`, `explain`, `pause`, `trigger` and so on) does so in the
+    calling thread, and blocks for as long as the store takes; the scheduler need not be running, so it serves a script
+    or a page for operators as well.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Scheduler(Task):
         repository: Repository | None = None,
         namespace: str = "",
         name: str | None = None,
+        version: str = "",
         max_running: int = 64,
         lease: Duration = 15,
         max_attempts: int = 3,
@@ -65,6 +68,7 @@ class Scheduler(Task):
             repository: Instead of a store: where the states are.
             namespace: Keeps applications apart that share a store, when that is given by URL.
             name: What people know this instance as; `None` means a part of its random id.
+            version: The version of the application, shown beside the name.
             max_running: How many runs this instance may have at once, at least 1.
             lease: How long the slot of an instance that died stays taken; renewed at each third of that.
             max_attempts: How often a slot is started that is never answered for (its instance dies, its lease is lost),
@@ -76,27 +80,28 @@ class Scheduler(Task):
             ValueError: One is out of its range, or the URL is of no known kind.
         """
         super().__init__("scheduler")
-        self._store, close_store = _store_of(store, locker_factory, repository, namespace)
+        opened, close_store = store_of(store, locker_factory, repository, namespace)
         seconds = seconds_of(lease, "lease", positive=True)
-        if seconds < _CALLS_IN_A_LEASE * self._store.call_limit:
+        if seconds < _CALLS_IN_A_LEASE * opened.call_limit:
             raise ValueError(
-                f"lease: expected at least {_CALLS_IN_A_LEASE} times the {self._store.call_limit:g} s that a call to"
+                f"lease: expected at least {_CALLS_IN_A_LEASE} times the {opened.call_limit:g} s that a call to"
                 f" the store may take, got {seconds:g} s; give the store a smaller call_limit"
             )
         settings = Settings(
             name=None if name is None else checked_key(name, "name"),
+            version=version,
             max_running=_at_least_one(max_running, "max_running"),
             lease=seconds,
             max_attempts=_at_least_one(max_attempts, "max_attempts"),
             history=_at_least_one(history, "history"),
             history_age=30 * _A_DAY,
-            close_store=close_store,
         )
-        self._driver = Driver(self._store, settings)
+        self._usage = Usage(opened, close_store, name)
+        self._driver = Driver(self._usage, settings)
+        self._control = Control(self._usage, self._driver)
         self._lock = threading.Lock()
-        # What was added, by its id; `None` for what runs as a task of its own.
-        self._definitions: dict[str, Definition | None] = {}
-        self._running: _Running | None = None
+        self._definitions: dict[str, Definition] = {}
+        self._running: Running | None = None
 
     @overload
     def with_schedule(
@@ -109,6 +114,7 @@ class Scheduler(Task):
         overlap: Overlap = "skip",
         on_failure: OnFailure = "record",
         timeout: Duration | None = None,
+        retry: Retry | None = None,
         first: First = "auto",
     ) -> Decorator: ...
     @overload
@@ -123,6 +129,7 @@ class Scheduler(Task):
         overlap: Overlap = "skip",
         on_failure: OnFailure = "record",
         timeout: Duration | None = None,
+        retry: Retry | None = None,
         first: First = "auto",
     ) -> Task: ...
     def with_schedule(
@@ -136,6 +143,7 @@ class Scheduler(Task):
         overlap: Overlap = "skip",
         on_failure: OnFailure = "record",
         timeout: Duration | None = None,
+        retry: Retry | None = None,
         first: First = "auto",
     ) -> Task | Decorator:
         """Make a task that runs another one by a schedule, each slot once across all instances with the same store.
@@ -156,7 +164,10 @@ class Scheduler(Task):
             overlap: What to do about slots that pass while the task still runs: `"skip"` them, or `"queue"` one.
             on_failure: `"record"` logs and records a failure, and goes on with the next slot; `"raise"` ends this task
                 with the error as well.
-            timeout: How long a run may take before its context ends and it counts as timed out; `None` means no limit.
+            timeout: How long a run may take, with all its retries, before its context ends and it counts as timed out;
+                `None` means no limit.
+            retry: Whether the task is run again, under the same lease, when it has failed; `None` means it is not. The
+                record of the run has the last error and how many retries there were.
             first: When to run for the first time ever: `"next"` at the first slot, `"now"` at once, `"auto"` at once
                 for an `Interval` without anchor and at the first slot for every other schedule.
 
@@ -165,10 +176,10 @@ class Scheduler(Task):
             ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is not positive.
         """
         plan = Plan(checked_key(id, "id"), schedule, policy_of(misfire, late, overlap, on_failure, first))
-        limit = None if timeout is None else seconds_of(timeout, "timeout", positive=True)
+        effort = Effort.of(timeout, retry)
 
         def build(given: TaskLike) -> Task:
-            return Scheduled(self._define(id, plan, given, limit), self._driver)
+            return Scheduled(self._define(id, plan, given, effort, is_added=False), self._driver)
 
         return Decorator(f"with_schedule({id!r}, {schedule!r})", build) if task is None else build(task)
 
@@ -183,6 +194,7 @@ class Scheduler(Task):
         overlap: Overlap = "skip",
         on_failure: OnFailure = "record",
         timeout: Duration | None = None,
+        retry: Retry | None = None,
         first: First = "auto",
     ) -> None:
         """Run a task by a schedule while this scheduler runs: from now on, if it does already.
@@ -194,12 +206,7 @@ class Scheduler(Task):
             ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is not positive.
         """
         plan = Plan(checked_key(id, "id"), schedule, policy_of(misfire, late, overlap, on_failure, first))
-        limit = None if timeout is None else seconds_of(timeout, "timeout", positive=True)
-        definition = self._define(id, plan, task, limit)
-        with self._lock:
-            self._definitions[id] = definition
-            if self._running is not None:
-                self._running.begin(definition)
+        self._define(id, plan, task, Effort.of(timeout, retry), is_added=True)
 
     def remove(self, id: str) -> None:
         """Forget a schedule that was added: it is not started here any more, and its run, if any, is interrupted.
@@ -211,7 +218,7 @@ class Scheduler(Task):
         """
         with self._lock:
             definition = self._definitions.get(id)
-            if definition is None:
+            if definition is None or not definition.is_added:
                 raise KeyError(f"no schedule {id!r} was added to this scheduler")
             del self._definitions[id]
             if self._running is not None:
@@ -220,24 +227,150 @@ class Scheduler(Task):
     def states(self, *ids: str) -> tuple[ScheduleState, ...]:
         """Return what the store knows of schedules, ordered by id; without ids, of all that it knows.
 
-        It asks the store in the calling thread, and blocks for as long as that takes.
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        return self._control.states(ids or None)
+
+    def history(self, id: str, *, limit: int = 100) -> tuple[RunRecord, ...]:
+        """Return the newest records of a schedule, the newest first: one for each run and each range of skipped slots.
+
+        Args:
+            id: The id of the schedule; one that nobody knows has no records.
+            limit: How many records at most, 1 or more.
 
         Raises:
             StoreUnavailable: The store did not answer.
         """
-        return self._store.states([checked_key(id, "ids") for id in ids] if ids else None)
+        return self._control.history(id, _at_least_one(limit, "limit"))
+
+    def explain(self, id: str) -> Explanation:
+        """Say all that is known of a schedule, and why it is running or not; `str()` of it is a text for people.
+
+        Its next slots are there if this scheduler has the schedule; it need not be running.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        with self._lock:
+            definition = self._definitions.get(id)
+        return self._control.explain(id, None if definition is None else definition.plan.fresh())
+
+    def pause(self, id: str) -> None:
+        """Start no more runs of a schedule, on any instance, until it is resumed; one that is running goes on.
+
+        Slots that pass meanwhile are recorded as skipped. The other instances hear of it within a second.
+
+        Raises:
+            KeyError: The store knows no such schedule.
+            StoreUnavailable: The store did not answer; whether it took effect is unknown.
+        """
+        self._control.act(Action.PAUSE, id)
+
+    def resume(self, id: str) -> None:
+        """Go on with a schedule that was paused, with its next slot; resuming one that is not paused changes nothing.
+
+        Raises:
+            KeyError: The store knows no such schedule.
+            StoreUnavailable: The store did not answer; whether it took effect is unknown.
+        """
+        self._control.act(Action.RESUME, id)
+
+    def trigger(self, id: str) -> None:
+        """Ask for a run of a schedule now, by whichever instance comes first, also if it is paused.
+
+        It is a run like any other: it needs the lease, so it waits for one that goes on, and it is recorded. Its slot
+        is the instant of this request. Asking again before it was started changes nothing.
+
+        Raises:
+            KeyError: The store knows no such schedule.
+            StoreUnavailable: The store did not answer; whether it took effect is unknown.
+        """
+        self._control.act(Action.TRIGGER, id)
+
+    def pause_all(self) -> tuple[str, ...]:
+        """Pause every schedule in the store, those of other applications with the same namespace too.
+
+        Returns:
+            The ids of the schedules, in order.
+
+        Raises:
+            StoreUnavailable: The store did not answer; whether it took effect is unknown.
+        """
+        return self._control.act_on_all(Action.PAUSE)
+
+    def resume_all(self) -> tuple[str, ...]:
+        """Resume every schedule in the store.
+
+        Returns:
+            The ids of the schedules, in order.
+
+        Raises:
+            StoreUnavailable: The store did not answer; whether it took effect is unknown.
+        """
+        return self._control.act_on_all(Action.RESUME)
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return the instances that have run schedulers with this store, ordered by their ids.
+
+        One that was not seen for several leases is dead, or cut off; after a day it is forgotten.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        return self._control.instances()
+
+    def drain(self, instance: str | None = None) -> None:
+        """Let an instance start nothing new, without ending it: what runs there goes on, and the others take over.
+
+        Args:
+            instance: Its name or its id, as in `instances`; a name stands for all that have it. `None` means this one.
+
+        Raises:
+            KeyError: The store knows no such instance.
+            RuntimeError: This one is meant, but is not running.
+            StoreUnavailable: The store did not answer; whether it took effect is unknown.
+        """
+        self._control.drain(instance, draining=True)
+
+    def undrain(self, instance: str | None = None) -> None:
+        """Let an instance that was drained start runs again; see `drain`."""
+        self._control.drain(instance, draining=False)
+
+    def purge(self, older_than: Duration) -> tuple[str, ...]:
+        """Delete the schedules that no instance has run for so long, with their history.
+
+        Instances say once a day which schedules they run, so anything below two days is refused.
+
+        Args:
+            older_than: How long nobody has run them, at least two days.
+
+        Returns:
+            The ids of the schedules, in order.
+
+        Raises:
+            ValueError: The duration is too short.
+            StoreUnavailable: The store did not answer; what was deleted until then stays deleted.
+        """
+        seconds = seconds_of(older_than, "older_than")
+        if seconds < _SHORTEST_PURGE:
+            raise ValueError(
+                f"older_than: expected two days ({_SHORTEST_PURGE:g} s) or more, got {seconds:g} s; instances say only"
+                " once a day which schedules they run"
+            )
+        return self._control.purge(round(seconds * 1_000_000))
 
     async def _body(self, ctx: Context) -> None:
         if ctx.done:
             return
         with Scope(ctx) as scope:
-            running = _Running(self._driver, scope)
+            running = Running(self._driver, scope)
             with self._lock:
                 if self._running is not None:
                     raise RuntimeError("the scheduler runs already; make another one for another use at the same time")
                 self._running = running
                 for definition in self._definitions.values():
-                    if definition is not None:
+                    if definition.is_added:
                         running.begin(definition)
             try:
                 await running.until_over()
@@ -245,111 +378,15 @@ class Scheduler(Task):
                 with self._lock:
                     self._running = None
 
-    def _define(self, id: str, plan: Plan, task: TaskLike, limit: float | None) -> Definition:
-        made = to_task(task)
+    def _define(self, id: str, plan: Plan, task: TaskLike, effort: Effort, *, is_added: bool) -> Definition:
+        definition = Definition(id, plan, to_task(task), effort, is_added=is_added)
         with self._lock:
             if id in self._definitions:
                 raise ValueError(f"id: {id!r} is taken already; each schedule of a scheduler has an id of its own")
-            self._definitions[id] = None
-        return Definition(id, plan, made if limit is None else with_timeout(limit, made))
-
-
-class _Running:
-    """The scheduler while it is run as a task: host to what was added.
-
-    `begin` and `end` may be called from any thread; the rest belongs to the loop.
-    """
-
-    def __init__(self, driver: Driver, scope: Scope) -> None:
-        self._driver = driver
-        self._scope = scope
-        self._mailbox = mailbox_of(asyncio.get_running_loop())
-        self._completion = Completion(self._mailbox.loop)
-        self._host = Host(scope.ctx, self._mailbox, self._left)
-        self._entries: dict[Definition, Entry] = {}
-        self._failures: list[BaseException] = []
-
-    def begin(self, definition: Definition) -> None:
-        self._mailbox.post(partial(self._begin, definition))
-
-    def end(self, definition: Definition) -> None:
-        self._mailbox.post(partial(self._end, definition))
-
-    async def until_over(self) -> None:
-        """Wait until the scope has ended and all have left, and raise the errors of those that failed."""
-        with AtEnd(self._scope.ctx, lambda: self._mailbox.post(self._end_all)):
-            interruption = await self._completion.wait(self._interrupt)
-        if self._failures:
-            raise together(self._failures)
-        if interruption is not None:
-            raise interruption
-
-    def _begin(self, definition: Definition) -> None:
-        if not self._scope.ctx.done:
-            entry = self._entries[definition] = Entry(definition, self._host)
-            self._driver.join(entry)
-
-    def _end(self, definition: Definition) -> None:
-        if definition in self._entries:
-            self._driver.leave([self._entries[definition]], Cancelled("the schedule was removed"))
-
-    def _end_all(self) -> None:
-        self._driver.leave(list(self._entries.values()))
-        self._check()
-
-    def _left(self, entry: Entry, error: BaseException | None) -> None:
-        """Called in the driver's thread."""
-        self._mailbox.post(partial(self._over, entry.definition, error))
-
-    def _over(self, definition: Definition, error: BaseException | None) -> None:
-        del self._entries[definition]
-        if error is not None:
-            self._failures.append(error)
-            cause = Cancelled(f"{definition.id!r} failed: {error!r}")
-            cause.__cause__ = error
-            self._scope.end(cause)
-        self._check()
-
-    def _check(self) -> None:
-        if self._scope.ctx.done and not self._entries:
-            self._completion.finish()
-
-    def _interrupt(self) -> None:
-        self._scope.end(Cancelled("the awaiting asyncio task was cancelled"))
-
-
-def _store_of(
-    store: Store | str | None,
-    locker_factory: LockerFactory | None,
-    repository: Repository | None,
-    namespace: str,
-) -> tuple[Store, Callable[[], object]]:
-    """Return the store, and what closes it when nothing runs any more."""
-    if (locker_factory is None) != (repository is None):
-        raise TypeError("locker_factory and repository go together: give both, or neither")
-    if locker_factory is not None and repository is not None:
-        if store is not None:
-            raise TypeError("expected either a store, or a locker_factory and a repository, got all of them")
-        if namespace:
-            raise ValueError("namespace: give it to the locker factory and the repository when you make them")
-        if not callable(getattr(locker_factory, "locker_for", None)):
-            raise TypeError(f"locker_factory: expected an object with locker_for(key), got {locker_factory!r}")
-        if not callable(getattr(repository, "find_by_id", None)):
-            raise TypeError(f"repository: expected an object with find_by_id(id) and more, got {repository!r}")
-        pair = PairStore(locker_factory, repository)
-        return pair, pair.close
-    if isinstance(store, str) or store is None:
-        opened = open_store("memory:" if store is None else store, namespace=namespace)
-        return opened, opened.close
-    if namespace:
-        raise ValueError("namespace: give it to the store itself when you make one")
-    if not callable(getattr(store, "claim", None)):
-        raise TypeError(f"store: expected a store or the URL of one, got {store!r}")
-    return store, _nothing
-
-
-def _nothing() -> None:
-    """A store that was given is closed by whoever gave it."""
+            self._definitions[id] = definition
+            if is_added and self._running is not None:
+                self._running.begin(definition)
+        return definition
 
 
 def _at_least_one(number: int, argument: str) -> int:

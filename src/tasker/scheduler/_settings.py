@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -17,13 +16,13 @@ class Settings:
         max_attempts: How often a slot is started without an answer before it is given up.
         history: How many records are kept for each id.
         history_age: How old they may become, in microseconds.
-        close_store: Called when nothing runs any more.
+        version: The version of the application, for people; may be empty.
     """
 
     name: str | None
+    version: str
     max_running: int
     lease: float
     max_attempts: int
     history: int
     history_age: int
-    close_store: Callable[[], object]

@@ -10,16 +10,17 @@ has ended. Leases are kept alive by the renewal's own thread, which ends the con
 from __future__ import annotations
 
 import logging
+import math
 import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
+from itertools import islice
+from typing import Protocol
 
 from tasker._core import clock
 from tasker._core.calling import start_from_anywhere
-from tasker._core.instants import instant_of
 from tasker._core.leaving import Outcome as Left
 from tasker.errors import Cancelled, LeaseLost, StoreUnavailable
 from tasker.lease.renewal import Renewal
@@ -30,6 +31,7 @@ from tasker.ports import (
     Ending,
     Grant,
     Held,
+    Local,
     Outcome,
     Proposal,
     ScheduleState,
@@ -38,39 +40,48 @@ from tasker.ports import (
 )
 from tasker.scheduler import _due
 from tasker.scheduler._agenda import Agenda
+from tasker.scheduler._announcer import Announcer
 from tasker.scheduler._endings import ending_of, final_loss
 from tasker.scheduler._entry import ActiveRun, Entry
 from tasker.scheduler._link import Link
+from tasker.scheduler._pace import Pace
 from tasker.scheduler._plan import Plan
+from tasker.scheduler._presence import Presence
 from tasker.scheduler._run import RUN, run_of
 from tasker.scheduler._settings import Settings
+from tasker.store._row import changed
 
 logger: logging.Logger = logging.getLogger("tasker")
 
 _AT_MOST = 1_000
+_SOME_MORE = 16
 _POLL_EVERY = 1.0
 _TRIM_EVERY = 30.0
-# While something is under way, claims and recordings gather for so long.
-_GATHER = 0.020
-# Two claims in a row that won nothing: others are quicker, so ask less often.
-_AFTER_LOSING = 0.250
-_LOSSES = 2
+_REGISTER_EVERY = 24 * 3600.0
 _LOCKED_AGAIN = (50_000, 200_000)
 # A row that is neither granted nor refused so often is not locked, but gone.
 _MISSES = 3
 _MICRO = 1_000_000
 
 
+class Post(Protocol):
+    """Sends a message to the driver, from any thread; a patient one may wait for some milliseconds."""
+
+    def __call__(self, message: Callable[[Work], object], /, *, is_patient: bool = False) -> object:
+        """Send it."""
+        ...
+
+
 class Work:
     """Runs entries while there are any; its methods are called in the driver's thread."""
 
-    def __init__(self, store: Store, settings: Settings, post: Callable[[Callable[[Work], object]], object]) -> None:
+    def __init__(self, store: Store, settings: Settings, post: Post) -> None:
         """Begin without entries.
 
         Args:
             store: Where the states and leases are.
             settings: What the scheduler was made with.
-            post: Sends a message to the driver, from any thread.
+            post: Sends a message to the driver.
         """
         # Here and not when the scheduler is made: processes that are forked after that must not share it.
         self._owner = str(uuid.uuid4())
@@ -82,18 +93,49 @@ class Work:
         self._leaving: dict[str, Entry] = {}
         self._successors: dict[str, deque[Entry]] = {}
         self._active: dict[str, ActiveRun] = {}
+        # Those of them whose end is to be recorded, and whether somebody waits for that.
+        self._to_record: dict[str, ActiveRun] = {}
+        self._is_urgent = False
         self._to_register: dict[str, Entry] = {}
         self._unsure: set[str] = set()
         # Leases of runs that did start, but whose end could not be recorded: their attempts count.
         self._forgotten: set[Held] = set()
         self._to_trim: set[str] = set()
         self._agenda = Agenda()
-        self._link = Link(self._name)
-        self._renewal = Renewal(store.renew, self._owner, settings.lease, store.call_limit)
+        self._link = Link()
+        self._announce = Announcer(self._name, self._owner, self._link.now)
+        self._link.on_down, self._link.on_up = self._announce.store_down, self._announce.store_up
+        is_local = isinstance(store, Local)
+        self._presence = Presence(store, self._link, settings, self._announce, is_local=is_local)
+        self._renewal = Renewal(
+            store.renew, self._owner, settings.lease, store.call_limit, on_late=self._announce.renewal_late
+        )
         self._epoch: int | None = None
-        self._losses = 0
         self._fatal: BaseException | None = None
-        self._poll_at = self._trim_at = self._claim_at = self._record_at = 0.0
+        self._poll_at = self._trim_at = 0.0
+        self._pace = Pace(is_local=is_local)
+        self._poll_every = math.inf if is_local else _POLL_EVERY
+        self._stop_listening = store.on_ring(partial(post, Work.look_soon)) if isinstance(store, Local) else _nothing
+        self._register_again_at = self._now() + _REGISTER_EVERY
+
+    @property
+    def owner(self) -> str:
+        """The random id of this stretch of work; it never changes."""
+        return self._owner
+
+    @property
+    def name(self) -> str:
+        """What people know this instance as; it never changes."""
+        return self._name
+
+    @property
+    def version(self) -> str:
+        """The version of the application; it never changes."""
+        return self._settings.version
+
+    def active(self, id: str) -> ActiveRun | None:
+        """Return the run of a schedule that goes on here now, if there is one; any thread may ask."""
+        return self._active.get(id)
 
     @property
     def is_over(self) -> bool:
@@ -123,8 +165,14 @@ class Work:
         self._to_register.pop(entry.id, None)
         self._agenda.put(entry, None)
         self._bound_recording(entry)
-        if entry.active is not None and cause is not None:
-            entry.active.ctx._close(cause)
+        if entry.active is not None:
+            entry.active.note_asked()
+            if cause is not None:
+                entry.active.ctx._close(cause)
+
+    def look_soon(self) -> None:
+        """Ask for what was changed in the store, at once."""
+        self._poll_at = 0.0
 
     def receive(self, message: Callable[[Work], object]) -> None:
         """Do what a message says."""
@@ -140,7 +188,8 @@ class Work:
         now = self._now()
         if self._fatal is not None:
             return None
-        times = [active.recorded_by for active in self._active.values() if active.recorded_by is not None]
+        leaving = self._active.values() if self._leaving else ()
+        times = [active.recorded_by for active in leaving if active.recorded_by is not None]
         if (retry := self._link.seconds_until_retry()) > 0:
             times.append(now + retry)
         else:
@@ -153,19 +202,19 @@ class Work:
             yield now
         if self._epoch is not None:
             yield self._poll_at
-        if any(active.ending is not None for active in self._active.values()):
-            yield self._record_at
+            yield self._presence.next_at
+            yield self._register_again_at
+        if self._to_record:
+            yield self._record_at()
         due = self._agenda.next_time()
-        if due is not None and len(self._active) < self._settings.max_running and not self._renewal.is_slow:
-            yield max(self._claim_at, now + (due - self._link.now()) / _MICRO)
+        if due is not None and self._free() > 0:
+            yield max(self._pace.claim_at, now + (due - self._link.now()) / _MICRO)
 
     def close(self) -> None:
         """Let go of the store when all entries have left."""
         self._renewal.close()
-        try:
-            self._settings.close_store()
-        except Exception:
-            logger.exception("the store of %s could not be closed", self._name)
+        self._guard(self._presence.leave)
+        self._stop_listening()
 
     def _guard(self, step: Callable[[], object]) -> None:
         """Do a step; an error that is not the store's absence ends all entries, each with that error."""
@@ -189,10 +238,13 @@ class Work:
         self._give_back()
         self._record()
         self._poll()
+        if self._epoch is not None:
+            self._presence.go_on()
         self._claim()
         self._trim()
 
     def _register(self) -> None:
+        self._register_again()
         while self._to_register:
             chunk = list(self._to_register.values())[:_AT_MOST]
             definitions = [definition for entry in chunk if (definition := self._define(entry)) is not None]
@@ -203,6 +255,13 @@ class Work:
                 self._to_register.pop(entry.id, None)
             for state in registered.states:
                 self._learn(self._entries[state.id], state, registered.now)
+
+    def _register_again(self) -> None:
+        """Say once a day that these schedules are still run by somebody, so that nobody purges them."""
+        now = self._now()
+        if now >= self._register_again_at:
+            self._register_again_at = now + _REGISTER_EVERY
+            self._to_register.update((id, entry) for id, entry in self._entries.items() if not entry.is_leaving)
 
     def _define(self, entry: Entry) -> Definition | None:
         try:
@@ -216,11 +275,7 @@ class Work:
         entry.state = state
         entry.misses = 0
         if state.format > FORMAT:
-            logger.warning(
-                "%r is left alone: its row cannot be read, or a newer version of tasker wrote it (format %d)",
-                entry.id,
-                state.format,
-            )
+            self._announce.ignored(state)
         is_mine = state.owner == self._owner and entry.active is None
         if is_mine and Held(entry.id, state.token) not in self._forgotten:
             # A claim whose answer was lost took effect only after it had been given back.
@@ -238,7 +293,7 @@ class Work:
             decision = decide(entry.plan, entry.state, now)
             match decision:
                 case _due.Run(slot, base):
-                    self._agenda.put(entry, now)
+                    self._agenda.put(entry, min(slot, now))
                     return Proposal(entry.id, slot, base)
                 case _due.PassOver(passed):
                     self._agenda.put(entry, now)
@@ -259,34 +314,50 @@ class Work:
             self._unsure.clear()
 
     def _record(self) -> None:
-        now = self._now()
-        endings = [active.ending for active in self._active.values() if active.ending is not None][:_AT_MOST]
-        if not endings or now < self._record_at:
+        if not self._to_record or self._now() < self._record_at():
             return
+        some = islice(self._to_record.values(), _AT_MOST)
+        endings = [active.ending for active in some if active.ending is not None]
         finished = self._link.ask("finish", partial(self._store.finish, self._owner, endings))
-        self._record_at = now + _GATHER
+        self._pace.note_record()
         for ending in endings:
             self._recorded(ending, finished.answers.get(ending.id, Answer.LOST), finished.now)
 
+    def _record_at(self) -> float:
+        """Return when to record the ends of runs: at once, if somebody waits for that."""
+        return 0.0 if self._is_urgent or self._leaving else self._pace.record_at
+
+    def _end(self, active: ActiveRun, ending: Ending) -> None:
+        """Have an end recorded."""
+        active.ending = ending
+        self._to_record[ending.id] = active
+        self._is_urgent |= ending.through is None
+
     def _recorded(self, ending: Ending, answer: Answer, now: int) -> None:
         active = self._active.pop(ending.id)
+        del self._to_record[ending.id]
+        self._is_urgent &= bool(self._to_record)
         self._renewal.remove(active.held)
+        for passed in ending.passed if answer is Answer.RECORDED else ():
+            self._announce.skipped(ending.id, passed)
         entry = active.entry
         entry.active = None
         self._to_trim.add(ending.id)
         if answer is Answer.LOST:
-            logger.warning("the %s run of %r does not count: its lease was lost", ending.outcome, ending.id)
+            self._announce.not_recorded(active.grant, ending.outcome, is_lost=True)
         elif entry.state is not None:
             entry.state = _after(entry.state, active.grant, ending, now)
         if not entry.is_leaving:
-            self._agenda.put(entry, now)
+            self._consider(entry, now, _due.decide)
 
     def _poll(self) -> None:
         now = self._now()
         if self._epoch is None or now < self._poll_at:
             return
         polled = self._link.ask("poll", partial(self._store.poll, self._epoch))
-        self._poll_at = now + _POLL_EVERY
+        self._poll_at = now + self._poll_every
+        if polled.epoch != self._epoch:
+            self._presence.beat_soon()
         self._epoch = polled.epoch
         for state in polled.states:
             entry = self._entries.get(state.id)
@@ -294,8 +365,8 @@ class Work:
                 self._learn(entry, state, polled.now)
 
     def _claim(self) -> None:
-        free = self._settings.max_running - len(self._active)
-        if free <= 0 or self._renewal.is_slow or self._now() < self._claim_at:
+        free = self._free()
+        if free <= 0 or self._now() < self._pace.claim_at:
             return
         proposals, skips = self._proposals()
         if skips:
@@ -311,19 +382,27 @@ class Work:
         except StoreUnavailable:
             self._unsure.update(proposal.id for proposal in proposals)
             raise
-        self._pace(len(claimed.grants))
+        self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active))
         for grant in claimed.grants:
+            self._announce.claimed(grant, claimed.now)
             self._start(self._entries[grant.id], grant, sent)
         for state in claimed.refused:
             self._learn(self._entries[state.id], state, claimed.now)
         answered = {grant.id for grant in claimed.grants} | {state.id for state in claimed.refused}
         self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
 
+    def _free(self) -> int:
+        """Return how many runs may be started now."""
+        if self._renewal.is_slow or self._presence.is_draining:
+            return 0
+        return self._settings.max_running - len(self._active)
+
     def _proposals(self) -> tuple[list[Proposal], list[Skip]]:
         now = self._link.now()
         proposals: list[Proposal] = []
         skips: list[Skip] = []
-        for entry in self._agenda.take(now, _AT_MOST):
+        # Some more than can be run, as others may be quicker; asking for all that is due would be asking in vain.
+        for entry in self._agenda.take(now, min(_AT_MOST, 2 * self._free() + _SOME_MORE)):
             wish = self._consider(entry, now, _due.look_again)
             if isinstance(wish, Proposal):
                 proposals.append(wish)
@@ -333,20 +412,15 @@ class Work:
 
     def _skip(self, skips: list[Skip]) -> None:
         done = self._link.ask("skip", partial(self._store.skip, skips))
-        self._pace(len(done.ids))
+        self._pace.note_claim(len(done.ids), is_busy=bool(self._active))
         for skip in skips:
             entry = self._entries[skip.id]
+            if skip.id in done.ids:
+                self._announce.skipped(skip.id, skip.passed)
             if skip.id in done.ids and entry.state is not None:
-                self._learn(entry, replace(entry.state, decided=skip.through), done.now)
+                self._learn(entry, changed(entry.state, decided=skip.through), done.now)
             else:
                 self._to_register[skip.id] = entry  # its row has changed: read it again
-
-    def _pace(self, won: int) -> None:
-        self._losses = 0 if won else self._losses + 1
-        if self._losses >= _LOSSES:
-            self._claim_at = self._now() + _AFTER_LOSING
-        elif self._active or won:
-            self._claim_at = self._now() + _GATHER
 
     def _look_again(self, ids: Iterable[str]) -> None:
         """Look again soon at rows that another statement had locked; at those that are gone, make them again."""
@@ -361,16 +435,23 @@ class Work:
     def _start(self, entry: Entry, grant: Grant, sent: float) -> None:
         host = entry.host
         ctx = host.ctx.with_value(RUN, run_of(grant, self._owner))
-        active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx)
+        active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx, sent)
         entry.misses = 0
-        entry.state = replace(grant.state, requested=None if grant.manual else grant.state.requested)
+        entry.state = changed(grant.state, requested=None) if grant.manual else grant.state
         self._agenda.put(entry, None)
         if _due.is_given_up(grant, self._settings.max_attempts):
-            logger.error("%r is given up for %s after %d starts", entry.id, instant_of(grant.slot), grant.attempt - 1)
-            active.ending = final_loss(entry.plan, grant, self._link.now())
+            self._end(active, final_loss(entry.plan, grant, self._link.now()))
+            self._announce.finished(active, Outcome.LEASE_LOST, None, is_given_up=True)
             return
         self._renewal.add(active.held, sent, partial(self._lost, active))
-        host.variables.run(start_from_anywhere, entry.definition.task, ctx, host.home, partial(self._ended, active))
+        self._announce.started(grant)
+        task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
+        host.variables.run(start_from_anywhere, task, ctx, host.home, partial(self._ended, active))
+
+    def _retried(self, active: ActiveRun, number: int, error: Exception, wait: float) -> None:
+        """Called on the loop of the run."""
+        active.retries = number
+        self._announce.retried(active, wait, error)
 
     def _lost(self, active: ActiveRun, cause: LeaseLost) -> None:
         """Tell the task that its lease is lost; called in any thread."""
@@ -378,24 +459,26 @@ class Work:
         def tell(_: Work) -> None:
             # A renewal that crosses the recording of the end finds no lease either, and that is no news.
             if active.ending is None:
-                logger.warning("a run has lost its lease while it goes on: %s", cause)
+                self._announce.lease_lost(active.grant, cause)
 
         self._post(tell)  # first: the end of the run must not overtake it
+        active.note_asked()
         active.ctx._close(cause)
 
     def _ended(self, active: ActiveRun, left: Left) -> None:
         """Called in any thread."""
-        self._post(lambda work: work._note_end(active, left))
+        self._post(lambda work: work._note_end(active, left), is_patient=True)
 
     def _note_end(self, active: ActiveRun, left: Left) -> None:
         entry = active.entry
-        active.ending = ending_of(entry.plan, active, left, self._link.now())
+        ending = ending_of(entry.plan, active, left, self._link.now())
+        self._end(active, ending)
         active.ctx._close(Cancelled("the run has ended"))
         self._bound_recording(entry)
-        if active.ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-            logger.error("the run of %r for %s failed", entry.id, instant_of(active.grant.slot), exc_info=left)
-            if entry.plan.policy.on_failure == "raise" or not isinstance(left, Exception):
-                self._fail(entry, left)
+        self._announce.finished(active, ending.outcome, left)
+        has_failed = ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
+        if has_failed and (entry.plan.policy.on_failure == "raise" or not isinstance(left, Exception)):
+            self._fail(entry, left)
         if self._fatal is not None:
             self._forget(active)
 
@@ -414,10 +497,12 @@ class Work:
     def _forget(self, active: ActiveRun) -> None:
         """Give up recording how a run ended: its lease ends by itself, and another instance starts its slot again."""
         self._active.pop(active.grant.id, None)
+        self._to_record.pop(active.grant.id, None)
         self._forgotten.add(active.held)
         self._renewal.remove(active.held)
         active.entry.active = None
-        logger.error("the end of the run of %r for %s was not recorded", active.grant.id, instant_of(active.grant.slot))
+        outcome = Outcome.LEASE_LOST if active.ending is None else active.ending.outcome
+        self._announce.not_recorded(active.grant, outcome, is_lost=False)
 
     def _let_go(self) -> None:
         now = self._now()
@@ -444,10 +529,14 @@ class Work:
         return clock.current().boottime()
 
 
+def _nothing() -> None:
+    """There is nobody to stop listening to."""
+
+
 def _after(state: ScheduleState, grant: Grant, ending: Ending, now: int) -> ScheduleState:
     """Return what the row of a recorded run is now, as far as decisions need to know."""
     through = ending.through
-    return replace(
+    return changed(
         state,
         decided=state.decided if through is None else max(state.decided, through),
         slot=grant.slot if through is None else None,

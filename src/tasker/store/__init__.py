@@ -1,4 +1,4 @@
-"""Where leases and schedule states live: in memory, in an SQLite file, or in PostgreSQL."""
+"""Where leases and schedule states live: in memory, an SQLite file, PostgreSQL, MySQL or MariaDB, or Redis."""
 
 from tasker.store._urls import AnyStore, open_store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, make_dataclass
 from operator import attrgetter
 from typing import Any, cast
@@ -22,6 +23,7 @@ class Row:
     decided: int
     definition: str = ""
     defined: int = 0
+    registered: int = 0
     ended: int | None = None
     last_outcome: Outcome | None = None
     last_success: int | None = None
@@ -48,11 +50,27 @@ class Row:
 
     def state(self) -> ScheduleState:
         """Return the row as a frozen value."""
-        # A frozen dataclass sets each field through `object.__setattr__`, 4 µs in all, and this is what every claim and
-        # every refusal pays. A twin that is not frozen, given its class when it is full, takes 1 µs.
-        state: Any = _Thawed(*_facts_of(self))
-        state.__class__ = ScheduleState
-        return cast("ScheduleState", state)
+        return frozen_state(_facts_of(self))
+
+
+def frozen_state(facts: Iterable[Any]) -> ScheduleState:
+    """Return the state with these facts, in the order of its fields.
+
+    A frozen dataclass sets each field through `object.__setattr__`, 4 µs in all, and this is what every claim and every
+    refusal pays. A twin that is not frozen, given its class when it is full, takes 1 µs.
+    """
+    state: Any = _Thawed(*facts)
+    state.__class__ = ScheduleState
+    return cast("ScheduleState", state)
+
+
+def changed(state: ScheduleState, **facts: object) -> ScheduleState:
+    """Return a state with other facts: `dataclasses.replace`, at a fifth of its cost."""
+    other: Any = _Thawed(*_facts_of(state))
+    for name, fact in facts.items():
+        setattr(other, name, fact)
+    other.__class__ = ScheduleState
+    return cast("ScheduleState", other)
 
 
 _FACTS = tuple(field.name for field in fields(ScheduleState))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from tasker.ports import (
     FORMAT,
+    REGISTERED_ANEW_AFTER,
     Action,
     Answer,
     Definition,
@@ -30,17 +31,32 @@ from tasker.store._row import Row
 
 def new(definition: Definition, now: int) -> Row:
     """Make the row of a schedule that is seen for the first time: what lies before now is nobody's misfire."""
-    return Row(id=definition.id, decided=now, definition=definition.text, defined=now, next_slot=definition.next_slot)
+    return Row(
+        id=definition.id,
+        decided=now,
+        definition=definition.text,
+        defined=now,
+        registered=now,
+        next_slot=definition.next_slot,
+    )
 
 
-def redefine(row: Row, definition: Definition, now: int) -> bool:
-    """Note another definition of the same schedule; return whether it is another one."""
-    if row.format > FORMAT or row.definition == definition.text:
+def register_again(row: Row, definition: Definition, now: int) -> bool:
+    """Note another definition of a known schedule, and now and then that it is still run; return whether it changed."""
+    is_another = row.definition != definition.text
+    if row.format > FORMAT or not (is_another or row.registered < now - REGISTERED_ANEW_AFTER):
         return False
-    row.definition = definition.text
-    row.defined = now
-    row.next_slot = definition.next_slot
+    row.registered = now
+    if is_another:
+        row.definition = definition.text
+        row.defined = now
+        row.next_slot = definition.next_slot
     return True
+
+
+def is_purgeable(row: Row, before: int, now: int) -> bool:
+    """Tell whether a schedule that nobody has registered since `before` may be deleted."""
+    return row.format <= FORMAT and row.registered < before and not _is_held(row, now)
 
 
 def is_claimable(row: Row, proposal: Proposal, now: int) -> bool:
@@ -85,7 +101,7 @@ def _bury(row: Row, now: int) -> RunRecord | None:
     row.last_outcome = Outcome.LEASE_LOST
     row.runs += 1
     row.failures += 1
-    return _record(row, Outcome.LEASE_LOST, None, now)
+    return _record(row, Outcome.LEASE_LOST, now)
 
 
 def renew(row: Row, owner: str, token: int, ttl: int, now: int) -> bool:
@@ -106,7 +122,7 @@ def is_holder(row: Row, owner: str, token: int) -> bool:
 
 def finish(row: Row, ending: Ending, now: int) -> list[RunRecord]:
     """Record how the holder's run ended and free the row; without `through` its slot stays for the next claim."""
-    records = [_record(row, ending.outcome, ending.error, now)]
+    records = [_record(row, ending.outcome, now, ending.error, ending.retries)]
     records.extend(_passed_over(row.id, passed, now) for passed in ending.passed)
     row.owner = row.lease_until = None
     row.last_token = row.token
@@ -195,7 +211,7 @@ def _resume(row: Row, now: int) -> RunRecord | None:
     return _passed_over(row.id, Passed(last + 1, now, None, Reason.PAUSED), now)
 
 
-def _record(row: Row, outcome: Outcome, error: str | None, now: int) -> RunRecord:
+def _record(row: Row, outcome: Outcome, now: int, error: str | None = None, retries: int = 0) -> RunRecord:
     return RunRecord(
         id=row.id,
         at=now,
@@ -207,6 +223,7 @@ def _record(row: Row, outcome: Outcome, error: str | None, now: int) -> RunRecor
         owner=row.owner,
         token=row.token,
         error=error,
+        retries=retries,
     )
 
 

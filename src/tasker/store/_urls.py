@@ -12,7 +12,9 @@ from tasker.ports import LeaseStore, Store
 
 _KNOWN = (
     "memory: (nothing to install), sqlite:///relative/path.db or sqlite:////absolute/path.db (nothing to install), "
-    "postgresql://user:password@host/database (pip install 'py-tasker[postgresql]')"
+    "postgresql://user:password@host/database (pip install 'py-tasker[postgresql]'), "
+    "mysql://user:password@host/database or mariadb://… (pip install 'py-tasker[mysql]'), "
+    "redis://user:password@host/0, rediss://… or unix:///path?db=0 (pip install 'py-tasker[redis]')"
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _USER_AND_PASSWORD = re.compile(r"//([^/?#@:]*):.*@", re.DOTALL)
@@ -27,8 +29,9 @@ def open_store(url: str, *, namespace: str = "") -> AnyStore:
     """Return the store at a URL; it connects at its first operation, not here.
 
     Args:
-        url: `memory:`, `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, or `postgresql://…`
-            (`postgres://…` is the same). Each `memory:` is a new, empty store.
+        url: `memory:`, `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, `postgresql://…`
+            (`postgres://…` is the same), `mysql://…` (`mariadb://…` is the same), or `redis://…`, `rediss://…` and
+            `unix:///path?db=0` (`valkey://…` and `valkeys://…` are the same). Each `memory:` is a new, empty store.
         namespace: Separates applications that share one database; ids and keys of different namespaces never meet.
 
     Raises:
@@ -81,9 +84,38 @@ def _open_postgresql(url: str, namespace: str) -> AnyStore:
     return postgresql.Store(url, namespace=namespace)
 
 
+def _open_mysql(url: str, namespace: str) -> AnyStore:
+    try:
+        from tasker.store import mysql  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise TaskerError(
+            f"a MySQL store needs the driver PyMySQL, which cannot be imported ({error}); "
+            "install it: pip install 'py-tasker[mysql]'"
+        ) from error
+    return mysql.Store(url, namespace=namespace)
+
+
+def _open_redis(url: str, namespace: str) -> AnyStore:
+    try:
+        from tasker.store import redis  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise TaskerError(
+            f"a Redis store needs the driver redis, which cannot be imported ({error}); "
+            "install it: pip install 'py-tasker[redis]'"
+        ) from error
+    return redis.Store(url, namespace=namespace)
+
+
 _OPENERS: dict[str, Callable[[str, str], AnyStore]] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,
     "postgresql": _open_postgresql,
     "postgres": _open_postgresql,
+    "mysql": _open_mysql,
+    "mariadb": _open_mysql,
+    "redis": _open_redis,
+    "rediss": _open_redis,
+    "unix": _open_redis,
+    "valkey": _open_redis,
+    "valkeys": _open_redis,
 }

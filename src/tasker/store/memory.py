@@ -8,7 +8,8 @@ one world; several schedulers of one process share it by sharing the object. Not
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from tasker._core import clock
 from tasker._core.durations import Duration
@@ -19,6 +20,7 @@ from tasker.ports import (
     Acquired,
     Action,
     Answer,
+    Beaten,
     Claimed,
     Definition,
     Done,
@@ -26,6 +28,7 @@ from tasker.ports import (
     Finished,
     Grant,
     Held,
+    Instance,
     LeaseGrant,
     Polled,
     Proposal,
@@ -39,6 +42,7 @@ from tasker.store import _rules
 from tasker.store._lock_row import LockRow, is_free, is_lock_holder, take
 from tasker.store._row import Row
 
+_PURGE_AT_MOST = 1_000
 _TRIM_AT_MOST = 10_000
 
 
@@ -68,6 +72,8 @@ class Store:
         self._records: dict[str, list[RunRecord]] = {}
         self._rung: dict[str, None] = {}
         self._locks: dict[str, LockRow] = {}
+        self._instances: dict[str, Instance] = {}
+        self._listeners: dict[object, Callable[[], object]] = {}
 
     def register(self, definitions: Sequence[Definition]) -> Registered:
         """Make the rows that are missing, note changed definitions, and return all of them."""
@@ -78,7 +84,7 @@ class Store:
                 if row is None:
                     self._rows[definition.id] = _rules.new(definition, now)
                 else:
-                    _rules.redefine(row, definition, now)
+                    _rules.register_again(row, definition, now)
             return Registered(now, self._epoch, self._states(definition.id for definition in definitions))
 
     def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
@@ -203,6 +209,61 @@ class Store:
                 left -= gone
             return _TRIM_AT_MOST - left
 
+    def purge(self, before: int) -> Done:
+        """Delete the schedules that nobody has registered since `before`, with their history."""
+        with self._mutex:
+            now = self._now()
+            old = [row.id for row in self._select(None) if _rules.is_purgeable(row, before, now)][:_PURGE_AT_MOST]
+            for id in old:
+                del self._rows[id]
+                self._records.pop(id, None)
+                self._rung.pop(id, None)
+            return Done(now, frozenset(old))
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        """Say that an instance lives."""
+        with self._mutex:
+            now = self._now()
+            known = self._instances.get(owner)
+            instance = Instance(
+                owner=owner,
+                name=name,
+                version=version,
+                started=now if known is None else known.started,
+                seen=now,
+                is_draining=known is not None and known.is_draining,
+            )
+            self._instances[owner] = instance
+            return Beaten(now, instance.is_draining)
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        """Forget instances."""
+        with self._mutex:
+            return Done(self._now(), frozenset(owner for owner in owners if self._instances.pop(owner, None)))
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return the instances that are known, ordered by owner."""
+        with self._mutex:
+            return tuple(instance for _, instance in sorted(self._instances.items()))
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        """Ask instances to start nothing new, or to go on, and ring the bell."""
+        with self._mutex:
+            known = [owner for owner in owners if owner in self._instances]
+            for owner in known:
+                self._instances[owner] = replace(self._instances[owner], is_draining=draining)
+            if known:
+                self._epoch += 1
+                self._tell()
+            return Done(self._now(), frozenset(known))
+
+    def on_ring(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back whenever the bell is rung, until what is returned is called; the callback must be quick."""
+        token = object()
+        with self._mutex:
+            self._listeners[token] = callback
+        return lambda: self._listeners.pop(token, None) and None
+
     def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
         """Take the locks among `keys` that are free or over, each with a new token."""
         grants: list[LeaseGrant] = []
@@ -242,12 +303,18 @@ class Store:
     def _ring(self, ids: Iterable[str]) -> None:
         """Ring the bell for these rows, if there are any; the rows rung last stand last in `_rung`."""
         rows = [self._rows[id] for id in ids]
-        if rows:
-            self._epoch += 1
+        if not rows:
+            return
+        self._epoch += 1
         for row in rows:
             row.rung = self._epoch
             self._rung.pop(row.id, None)
             self._rung[row.id] = None
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners.values()):
+            listener()
 
     def _record(self, *records: RunRecord) -> None:
         for record in records:

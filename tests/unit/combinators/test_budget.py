@@ -1,27 +1,21 @@
 from __future__ import annotations
 
-import logging
-import os
-import threading
-from collections.abc import Callable
-
 import pytest
 
 from tasker import Context
-from tasker._core import clock as clocks
 from tasker.combinators import _budget
 from tasker.combinators._budget import Budget, grace_within, rest_of
 from tasker.testing import VirtualClock
-from tests._support.tasks import Boom, in_turn
 
 BACKGROUND = Context.background()
 
 
 @pytest.fixture
-def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    statuses: list[int] = []
-    monkeypatch.setattr(os, "_exit", statuses.append)
-    return statuses
+def reports(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long all had been asked to stop, for each report of what had not."""
+    found: list[float] = []
+    monkeypatch.setattr(_budget, "report_and_exit", lambda find, grace, asked_for: found.append(asked_for))
+    return found
 
 
 def test_before_it_begins_all_of_it_is_left(clock: VirtualClock) -> None:
@@ -65,14 +59,14 @@ def test_what_is_left_is_never_negative(clock: VirtualClock, monkeypatch: pytest
     assert budget.rest() == 0
 
 
-def test_a_closed_budget_ends_no_process(clock: VirtualClock, exits: list[int]) -> None:
+def test_a_closed_budget_ends_no_program_that_goes_on(clock: VirtualClock, reports: list[float]) -> None:
     budget = Budget(10)
 
     budget.begin()
     budget.close()
     clock.advance(60)
 
-    assert exits == []
+    assert reports == []
 
 
 def test_a_closed_budget_does_not_begin(clock: VirtualClock) -> None:
@@ -85,71 +79,52 @@ def test_a_closed_budget_does_not_begin(clock: VirtualClock) -> None:
     assert budget.rest() == 10
 
 
-def test_a_budget_that_is_closed_in_the_last_moment_ends_no_process(exits: list[int]) -> None:
+def test_a_budget_that_is_closed_in_the_last_moment_ends_no_process(reports: list[float]) -> None:
     budget = Budget(10)
     budget.close()
 
     budget._end_process()
 
-    assert exits == []
+    assert reports == []
 
 
-def test_the_end_of_the_process_takes_a_thread_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    names: list[str] = []
-    exited = threading.Event()
-    note = in_turn(lambda: names.append(threading.current_thread().name), exited.set)
-    monkeypatch.setattr(os, "_exit", lambda _: note())
-    monkeypatch.setattr(clocks.system(), "call_at", lambda when, callback: None)
-
-    Budget(10)._end_process()
-
-    assert exited.wait(5)
-    assert names == ["tasker-exit"]
-
-
-def test_a_report_that_blocks_gets_one_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[float, Callable[[], object]]] = []
-    monkeypatch.setattr(clocks.system(), "monotonic", lambda: 100.0)
-    monkeypatch.setattr(clocks.system(), "call_at", lambda when, callback: asked.append((when, callback)))
+def test_when_it_is_over_it_reports_since_when_all_was_asked_to_stop(clock: VirtualClock, reports: list[float]) -> None:
     budget = Budget(10)
-    monkeypatch.setattr(budget, "_report_and_exit", lambda: None)
 
-    budget._end_process()
+    clock.advance(60)
+    budget.begin()
+    clock.advance(10)
 
-    assert asked == [(101.0, _budget._exit)]
-
-
-def test_a_report_that_fails_ends_the_process_too(monkeypatch: pytest.MonkeyPatch, exits: list[int]) -> None:
-    def fail(loop: object) -> None:
-        raise Boom
-
-    monkeypatch.setattr(_budget, "running_tasks", fail)
-
-    with pytest.raises(Boom):
-        Budget(10)._report_and_exit()
-
-    assert exits == [1]
+    assert reports == [10]
 
 
-def test_the_report_flushes_what_logging_keeps(exits: list[int]) -> None:
-    class Handler(logging.Handler):
-        is_flushed = False
+def test_after_the_end_of_the_main_thread_it_goes_on_for_the_exit(
+    clock: VirtualClock, reports: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget(10)
 
-        def emit(self, record: logging.LogRecord) -> None: ...
+    budget.begin()
+    clock.advance(4)
+    budget.close()
+    monkeypatch.setattr(_budget, "is_exiting", lambda: True)
+    clock.advance(6)
 
-        def flush(self) -> None:
-            self.is_flushed = True
+    assert reports == [10]
 
-    handler = Handler()
-    logging.getLogger().addHandler(handler)
-    try:
-        Budget(10)._report_and_exit()
-    finally:
-        logging.getLogger().removeHandler(handler)
 
-    assert handler.is_flushed
+def test_only_the_exit_after_the_last_main_is_timed(
+    clock: VirtualClock, reports: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Budget(10), Budget(10)
+
+    for budget in (first, second):
+        budget.begin()
+        budget.close()
+        clock.advance(5)
+    monkeypatch.setattr(_budget, "is_exiting", lambda: True)
+    clock.advance(60)
+
+    assert len(reports) == 1
 
 
 @pytest.mark.parametrize(("own", "given"), [(25, 9.0), (9.1, 9.0), (5, 5)])

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tasker import Context, current_context, main, schedule, sequence, with_repeat, with_shutdown
 from tasker._core.context import Scope
-from tasker.combinators import _budget, _main, _signals
+from tasker.combinators import _exit, _main, _signals
 from tasker.combinators._budget import Budget
+from tasker.combinators._lifecycle import Lifecycle, lifecycle_of
 from tasker.combinators._main import _Program
 from tasker.testing import VirtualClock
-from tests._support.leftovers import nothing_left_behind
+from tests._support.leftovers import nothing_left_behind, timers
 from tests._support.tasks import Boom, ended, fails, fails_async, in_turn, until_the_end, until_the_end_async
 
 ONE = signal.SIGUSR1
@@ -187,6 +191,7 @@ def test_the_loop_factory_makes_the_loop() -> None:
 
 
 def test_nothing_is_left_behind() -> None:
+    main()  # after it, there is a timer for the exit, and only one for however many
     with nothing_left_behind():
         main(until_the_end, until_the_end_async, raising(signal.SIGTERM))
 
@@ -213,6 +218,70 @@ def test_the_second_signal_ends_the_process_with_its_number(monkeypatch: pytest.
     assert statuses == [130]
 
 
+# --- the drain delay ---
+
+
+def test_during_the_drain_delay_the_tasks_go_on_and_the_program_is_not_ready(clock: VirtualClock) -> None:
+    seen: list[object] = []
+
+    def work(ctx: Context) -> None:
+        lifecycle = lifecycle_of(ctx)
+        assert lifecycle is not None
+        lifecycle.on_stopping(lambda: seen.append((clock.elapsed, ctx.done)))
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        ctx.wait()
+        seen.append((clock.elapsed, lifecycle.stopping))
+
+    main(work, drain_delay=7)
+
+    assert seen == [(0, False), (7, "received SIGTERM")]
+
+
+def test_the_drain_delay_comes_before_the_grace(clock: VirtualClock) -> None:
+    remaining: list[float] = []
+
+    def serve(ctx: Context) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        ctx.wait()
+
+    main(with_shutdown(serve, lambda ctx: remaining.append(ctx.remaining())), grace=10, drain_delay=7)
+
+    assert remaining == [pytest.approx(9)]
+
+
+@pytest.mark.parametrize("ends", [fails, lambda: None])
+def test_a_failure_and_the_end_of_the_last_task_do_not_wait_for_it(ends: Any, clock: VirtualClock) -> None:
+    with suppress(ExceptionGroup):
+        main(ends, drain_delay=3600)
+
+    assert clock.elapsed == 0
+
+
+def test_a_failure_during_the_drain_delay_ends_it(clock: VirtualClock) -> None:
+    def fails_later(ctx: Context) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        while lifecycle_of(ctx).stopping is None:  # type: ignore[union-attr]
+            time.sleep(0.001)
+        raise Boom
+
+    with pytest.raises(ExceptionGroup):
+        main(fails_later, until_the_end, drain_delay=3600)
+
+    assert clock.elapsed == 0
+
+
+def test_the_drain_delay_is_logged(caplog: pytest.LogCaptureFixture, clock: VirtualClock) -> None:
+    caplog.set_level(logging.INFO)
+
+    def work(ctx: Context) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        ctx.wait()
+
+    main(work, drain_delay=7)
+
+    assert caplog.messages == ["received SIGTERM, stopping in 7 s"]
+
+
 # --- the budget ---
 
 
@@ -224,7 +293,7 @@ class Exits:
         self.happened = threading.Event()
         monkeypatch.setattr(os, "_exit", self._exit)
         # Or it would come a second later, when the end of the process is the real one again.
-        monkeypatch.setattr(_budget, "_FOR_THE_REPORT", 1e9)
+        monkeypatch.setattr(_exit, "_FOR_THE_REPORT", 1e9)
 
     def _exit(self, status: int) -> None:
         self.statuses.append(status)
@@ -283,7 +352,7 @@ def test_a_signal_that_comes_before_anything_has_begun_starts_the_budget(clock: 
     budget = Budget(10)
 
     with Scope(ended()) as scope:
-        asyncio.run(_Program([], budget)._body(scope.ctx))
+        asyncio.run(_Program([], budget, Lifecycle([]), None)._body(scope.ctx))
     clock.advance(4)
     rest = budget.rest()
     budget.close()
@@ -291,9 +360,13 @@ def test_a_signal_that_comes_before_anything_has_begun_starts_the_budget(clock: 
     assert rest == 6
 
 
-def test_a_stop_in_time_leaves_no_timer() -> None:
-    with nothing_left_behind():
-        main(until_the_end, raising(signal.SIGTERM), grace=3600)
+def test_a_stop_in_time_leaves_only_the_timer_for_the_exit() -> None:
+    main(lambda: None)
+    before = timers()
+
+    main(until_the_end, raising(signal.SIGTERM), grace=3600)
+
+    assert timers() == before
 
 
 def test_a_server_gets_its_share_of_the_budget() -> None:
@@ -314,6 +387,16 @@ def test_a_server_gets_its_share_of_the_budget() -> None:
 
 
 # --- where it cannot run ---
+
+
+def test_a_child_that_only_imports_the_program_does_not_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+
+    with pytest.raises(RuntimeError, match="__name__ == '__main__'"):
+        main(lambda: log.append("ran"))
+
+    assert log == []
 
 
 def test_off_the_main_thread_it_is_a_runtime_error() -> None:
@@ -347,6 +430,8 @@ def test_off_the_main_thread_without_signals_it_works() -> None:
     [
         ({"grace": -1}, ValueError),
         ({"grace": "25 s"}, TypeError),
+        ({"drain_delay": -1}, ValueError),
+        ({"drain_delay": None}, TypeError),
         ({"signals": ["SIGINT"]}, TypeError),
         ({"signals": [signal.SIGKILL]}, ValueError),
     ],

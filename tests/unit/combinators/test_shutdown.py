@@ -16,6 +16,7 @@ from tasker import (
     TaskLike,
     concurrence,
     current_context,
+    ignore_error,
     run,
     sequence,
     to_task,
@@ -287,10 +288,57 @@ def test_a_concurrence_around_an_abandoned_task_ends(clock: VirtualClock) -> Non
         run(task, BACKGROUND.with_timeout(60))
 
 
-def test_a_grace_of_zero_ends_start_at_once(clock: VirtualClock) -> None:
+def test_with_a_grace_of_zero_start_is_cancelled_at_once_and_stop_is_called_all_the_same(clock: VirtualClock) -> None:
+    log: list[object] = []
+
+    async def start() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            log.append(("start left", clock.elapsed))
+
+    def stop(ctx: Context) -> None:
+        log.append(("stop called", clock.elapsed, ctx.remaining()))
+
+    run(with_shutdown(start, stop, grace=0), BACKGROUND.with_timeout(60))
+
+    assert sorted(log, key=str) == [("start left", 60), ("stop called", 60, 1)]
+
+
+@SERVERS
+def test_with_a_grace_of_zero_a_server_that_only_its_stop_ends_stops(
+    server_kind: type[Server], clock: VirtualClock
+) -> None:
+    server = server_kind()
+
+    run(with_shutdown(server.serve, server.shutdown, grace=0), BACKGROUND.with_timeout(60))
+
+    assert "shutdown" in server.log
+
+
+def test_with_a_grace_of_zero_stop_has_a_second(clock: VirtualClock) -> None:
     run(with_shutdown(sleeping_async(3600), sleeping(3600), grace=0), BACKGROUND.with_timeout(60))
 
-    assert clock.elapsed == 60
+    assert clock.elapsed == 61
+
+
+def test_a_start_that_leaves_only_when_it_is_cancelled_is_logged(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(with_shutdown(to_task(sleeping_async(3600), "serve"), lambda: None, grace=7), BACKGROUND.with_timeout(60))
+
+    assert caplog.messages == ["'serve' did not return within 7 s of its stop; it left when it was canceled"]
+
+
+@pytest.mark.parametrize(("stop", "grace"), [(lambda: None, 0), (ignore_error(fails), 7)])
+def test_a_start_that_is_cancelled_at_once_as_asked_is_not_logged(
+    stop: TaskLike, grace: float, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = sleeping_async(3) if grace else sleeping_async(3600)
+
+    run(with_shutdown(start, stop, grace=grace), BACKGROUND.with_timeout(2))
+
+    assert caplog.messages == []
 
 
 # --- it ended before start began ---

@@ -13,6 +13,7 @@ class Fake:
     def __init__(self, name: str) -> None:
         self.name = name
         self.due: int | None = None
+        self.order = 0
 
     def __lt__(self, other: object) -> bool:
         return False

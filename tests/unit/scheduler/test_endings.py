@@ -19,7 +19,7 @@ DAILY = schedule.Daily(hour=4, tz="UTC")
 
 def run(ctx: Context = Context.background(), slot: str = "01-03 04:00", attempt: int = 1) -> ActiveRun:  # noqa: B008
     grant = Grant("job", 7, at(slot), False, attempt, at(slot), state("01-01 04:00"))
-    return ActiveRun(cast("Entry", None), grant, ctx)
+    return ActiveRun(cast("Entry", None), grant, ctx, 0.0)
 
 
 @pytest.mark.parametrize(

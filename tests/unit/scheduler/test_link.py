@@ -8,6 +8,7 @@ import pytest
 
 from tasker._core.waiting import Gate
 from tasker.errors import StoreUnavailable, TaskerError
+from tasker.scheduler._announcer import Announcer
 from tasker.scheduler._link import Link
 from tasker.testing import VirtualClock
 
@@ -32,7 +33,10 @@ def fail() -> Reply:
 
 @pytest.fixture
 def link(clock: VirtualClock) -> Link:
-    return Link("me")
+    link = Link()
+    announce = Announcer("me", "owner", link.now)
+    link.on_down, link.on_up = announce.store_down, announce.store_up
+    return link
 
 
 def test_before_the_first_reply_it_goes_by_the_wall_clock(clock: VirtualClock, link: Link) -> None:

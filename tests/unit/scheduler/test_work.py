@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -862,10 +862,34 @@ class TestStatements:
         assert len(way.called("claim")) <= 6
         assert len(way.called("finish")) <= 12
 
-    def test_an_instance_that_waits_asks_once_a_second_and_nothing_else(self, way: Way, journal: Journal) -> None:
+    @pytest.mark.parametrize("runs_a_second", [1, 2, 5, 20, 200])
+    def test_runs_that_are_spread_over_the_second_share_statements(
+        self, clock: VirtualClock, way: Way, runs_a_second: int
+    ) -> None:
+        seconds = 10.5
+        late: list[float] = []
+
+        def work() -> None:
+            late.append(clock.elapsed - (Run.current().slot - START).total_seconds())
+
+        scheduler = scheduler_on(way)
+        for number in range(runs_a_second):
+            rule = schedule.Interval(seconds=1, anchor=START + timedelta(seconds=(number + 0.5) / runs_a_second))
+            scheduler.add(f"{number}", rule, work)
+
+        run_for(seconds, scheduler)
+
+        sent = len(way.called("claim")) + len(way.called("finish"))
+        assert len(late) >= 10 * runs_a_second
+        assert sent <= seconds * max(12, 2 + 10 / 64 * runs_a_second) + 4  # what is saved up, and the last recording
+        assert min(late) >= -1e-6  # the store has whole microseconds
+        assert max(late) < (0.01 if runs_a_second <= 2 else 0.25)
+
+    def test_an_instance_that_waits_asks_once_a_second_and_little_else(self, way: Way, journal: Journal) -> None:
         run_for(99.5, scheduler_on(way).with_schedule("job", DAILY, journal.noting()))
 
-        assert Counter(name for name, _ in way.calls) == {"register": 1, "poll": 100}
+        calls = Counter(name for name, _ in way.calls)
+        assert calls == {"register": 1, "poll": 100, "beat": 20, "instances": 7, "leave": 1}
 
     def test_history_is_trimmed_now_and_then(self, clock: VirtualClock, store: SteadyStore, journal: Journal) -> None:
         way = Way(store)

@@ -81,12 +81,12 @@ def test_what_is_no_string_is_refused(url: Any) -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("redis://user:s3cret@host/0", "redis://user:***@host/0"),
-        ("redis://:s3cret@host/0", "redis://:***@host/0"),
-        ("redis://user:s3:cr@et@host/0", "redis://user:***@host/0"),
-        ("redis://user:s3c/ret@host/0", "redis://user:***@host/0"),
+        ("oracle://user:s3cret@host/0", "oracle://user:***@host/0"),
+        ("oracle://:s3cret@host/0", "oracle://:***@host/0"),
+        ("oracle://user:s3:cr@et@host/0", "oracle://user:***@host/0"),
+        ("oracle://user:s3c/ret@host/0", "oracle://user:***@host/0"),
         ("oracle://host/db?user=me&password=s3cret&x=1", "oracle://host/db?user=me&password=***&x=1"),
-        ("redis://user:s3\ncret@host/0", "redis://user:***@host/0"),
+        ("oracle://user:s3\ncret@host/0", "oracle://user:***@host/0"),
         ("oracle://host/db?sslpassword=s3cret", "oracle://host/db?sslpassword=***"),
         ("host=h password=s3cret user=u", "host=h password=*** user=u"),
         ("host=h password='s3 cret' user=u", "host=h password=*** user=u"),

@@ -1,4 +1,4 @@
-"""Lists as PostgreSQL array literals, and text as the server accepts it.
+"""Lists as PostgreSQL array literals.
 
 Written here because the driver writes them one item at a time through its adapters, which took a third of the time of a
 batch. The literals travel as parameters, so nothing in them can become SQL.
@@ -24,11 +24,3 @@ def _quoted(value: str) -> str:
     if "\\" in value or '"' in value:
         value = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{value}"'
-
-
-def storable(text: str) -> str:
-    """Return a text for people in a form that the server can store: no NUL and no lone surrogate.
-
-    A traceback may contain both, and a run whose error cannot be stored would never be recorded.
-    """
-    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -11,7 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
+import psycopg
+
 from tasker._core import threads
+from tasker.errors import StoreUnavailable, TaskerError
+from tasker.store.postgresql._errors import translated
 from tasker.store.postgresql._session import Connection
 
 
@@ -34,21 +38,16 @@ class Attempt:
         self._error: BaseException | None = None
         threads.submit(self._run)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it has succeeded or failed."""
-        return self._arrived.is_set()
-
     def wait(self, deadline: float) -> Connection | None:
         """Return the connection, or `None` if it is not there by the deadline; then wait again or abandon it.
 
         Raises:
-            Exception: What `get` raised.
+            TaskerError: What `get` raised, in tasker's words.
         """
         if not self._arrived.wait(max(0.0, deadline - time.monotonic())):
             return None
         if self._error is not None:
-            raise self._error
+            raise _reported(self._error)
         return self._connection
 
     def abandon(self) -> None:
@@ -71,3 +70,18 @@ class Attempt:
             if is_abandoned:
                 self._give_back(connection)
         self._arrived.set()
+
+
+def _reported(error: BaseException) -> BaseException:
+    """Return what to raise instead of the error with which an attempt to connect has failed.
+
+    What comes from a function of the user's, which fetches a password or checks a connection, is not chained and not
+    quoted: its text may hold that password.
+    """
+    if isinstance(error, TaskerError) or not isinstance(error, Exception):
+        return error
+    if not isinstance(error, psycopg.Error):
+        return StoreUnavailable(f"cannot connect: {type(error).__name__}")
+    reported = translated(error)
+    reported.__cause__ = error
+    return reported

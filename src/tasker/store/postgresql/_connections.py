@@ -78,16 +78,14 @@ class Own:
 
     def run(self, work: Callable[[Session], T], deadline: float, limit: float) -> T:
         """Do some work on the connection, when it is this call's turn."""
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise StoreUnavailable(f"another call took longer than {limit:.3g} s")
-        try:
-            connection, handle = self._opened(deadline, limit)
-            with _one_call(connection, handle, deadline, limit):
-                return work(Session(connection))
-        finally:
-            if self._connection is not None and self._connection.closed:
-                self._drop()
-            self._turn.release()
+        with _in_turn(self._turn, deadline, limit):
+            try:
+                connection, handle = self._opened(deadline, limit)
+                with _one_call(connection, handle, deadline, limit):
+                    return work(Session(connection))
+            finally:
+                if self._connection is not None and self._connection.closed:
+                    self._drop()
 
     def close(self) -> None:
         """Close the connection after the call that is under way, if any; calls take no longer than their limit."""
@@ -120,12 +118,10 @@ class Own:
             self._attempt = Attempt(self._target.connect, psycopg.Connection.close)
         try:
             connection = self._attempt.wait(deadline)
-        except BaseException as error:
+        except BaseException:
             self._attempt.abandon()
             self._attempt = None
-            if not isinstance(error, Exception):
-                raise
-            raise _not_connected(error) from error
+            raise
         if connection is None:
             raise too_late(limit)
         self._attempt = None
@@ -140,11 +136,15 @@ class Own:
 
 
 class Borrowed:
-    """Connections of a pool of the user's, each borrowed for one call."""
+    """Connections of a pool of the user's, each borrowed for one call, and one at a time.
+
+    So many threads that ask the store at once leave the rest of the pool to the application.
+    """
 
     def __init__(self, pool: Pool, target: Target) -> None:
         """Remember the pool, and where it leads, for a forked child in which it is of no use."""
         self._pool = pool
+        self._turn = threading.Lock()
         self._process = os.getpid()
         self._instead = Own(target)
 
@@ -152,16 +152,17 @@ class Borrowed:
         """Do some work on a borrowed connection."""
         if os.getpid() != self._process:
             return self._instead.run(work, deadline, limit)
-        connection = self._borrow(deadline, limit)
-        try:
-            with (
-                duplicate_of(connection) as handle,
-                _with_autocommit(connection),
-                _one_call(connection, handle, deadline, limit),
-            ):
-                return work(Session(connection))
-        finally:
-            self._give_back(connection)
+        with _in_turn(self._turn, deadline, limit):
+            connection = self._borrow(deadline, limit)
+            try:
+                with (
+                    duplicate_of(connection) as handle,
+                    _with_autocommit(connection),
+                    _one_call(connection, handle, deadline, limit),
+                ):
+                    return work(Session(connection))
+            finally:
+                self._give_back(connection)
 
     def close(self) -> None:
         """Leave the pool alone."""
@@ -176,11 +177,9 @@ class Borrowed:
             attempt = Attempt(get, self._give_back)
             try:
                 connection = attempt.wait(deadline)
-            except BaseException as error:
+            except BaseException:
                 attempt.abandon()
-                if not isinstance(error, Exception):
-                    raise
-                raise _not_connected(error) from error
+                raise
             if connection is None:
                 attempt.abandon()
                 raise too_late(limit)
@@ -194,12 +193,15 @@ class Borrowed:
         self._pool.putconn(connection)
 
 
-def _not_connected(error: Exception) -> TaskerError:
-    """Return what to raise instead of the error with which an attempt to connect has failed."""
-    if isinstance(error, psycopg.Error):
-        return translated(error)
-    # From a function of the user's: one that fetches a password, or checks a connection.
-    return StoreUnavailable(f"cannot connect: {type(error).__name__}: {error}")
+@contextmanager
+def _in_turn(turn: threading.Lock, deadline: float, limit: float) -> Generator[None, None, None]:
+    """Wait for the calls before this one."""
+    if not turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise StoreUnavailable(f"another call took longer than {limit:.3g} s")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager
@@ -229,6 +231,9 @@ def _one_call(
     except psycopg.Error as error:
         connection.close()
         raise (too_late(limit) if watchdog.has_cut else translated(error)) from error
+    except UnicodeEncodeError as error:
+        connection.close()
+        raise TaskerError(f"PostgreSQL refuses the operation: {error}") from error
     except BaseException:
         connection.close()
         raise

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from psycopg_pool import ConnectionPool
 
 from tasker.errors import StoreUnavailable
+from tasker.store._namespace import checked_identifier
 from tasker.store.postgresql import _schema
 from tasker.store.postgresql._connections import Borrowed, Own, Pool, Source
 from tasker.store.postgresql._errors import are_tables_gone
-from tasker.store.postgresql._names import checked_schema, quoted
+from tasker.store.postgresql._names import quoted
+from tasker.store.postgresql._privileges import Needs, check, needs_of
 from tasker.store.postgresql._session import Row, Session
 from tasker.store.postgresql._target import Target
 
@@ -36,10 +38,11 @@ class Database:
             ValueError: The URL or the schema makes no sense.
         """
         self._call_limit = call_limit
-        self._schema = None if schema is None else checked_schema(schema)
+        self._schema = None if schema is None else checked_identifier(schema, "schema")
         self._may_make = migrate
         self._found: str | None = None
         self._qualified: dict[str, bytes] = {}
+        self._allowed: list[Needs] = []
         self.target = _target_of(url_or_pool, call_limit)
         self._operations: Source = (
             Borrowed(url_or_pool, self.target) if isinstance(url_or_pool, ConnectionPool) else Own(self.target)
@@ -87,14 +90,22 @@ class Database:
             if found is None:
                 found = _schema.find_or_make(session, self._schema, may_make=self._may_make, limit=self._call_limit)
                 self._found = found
+            self._check_privileges(session, found, statement)
             # With the schema in them the statements do not depend on the search path, which another user of a shared
             # session behind a proxy may have changed.
             qualified = self._qualified[statement] = statement.replace("{schema}", quoted(found)).encode()
         return qualified
 
+    def _check_privileges(self, session: Session, schema: str, statement: str) -> None:
+        needs = needs_of(statement)
+        if needs is not None and needs not in self._allowed:
+            check(session, schema, needs)
+            self._allowed.append(needs)
+
     def _forget_schema(self) -> None:
         """Look for the tables anew with the next statement, and make them if that is allowed."""
         self._qualified = {}
+        self._allowed = []
         self._found = None
 
 

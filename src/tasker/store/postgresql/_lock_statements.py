@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from tasker.store.postgresql._statements import CLOCK, clock_after, locked
+from tasker.store.postgresql._statements import CLOCK, clock_after, locked, same
 
 # $2 keys, $3 owner, $4 ttl. A key without a row gets one; two callers that make the same one meet at its unique key, in
 # the order of the keys, and the second gets nothing.
@@ -18,7 +18,7 @@ free AS MATERIALIZED (
 taken AS (
   UPDATE {{schema}}.tasker_lock l SET
     token = greatest(f.token + 1, t.now), owner = $3::text, lease_until = t.now + $4::bigint
-  FROM free f CROSS JOIN later t WHERE l.namespace = $1::text AND l.key = f.key),
+  FROM free f CROSS JOIN later t WHERE {same("l", "f", "free", "key")}),
 made AS (
   INSERT INTO {{schema}}.tasker_lock (namespace, key, token, owner, lease_until)
   SELECT $1::text, w.key, t.now, $3::text, t.now + $4::bigint FROM later t CROSS JOIN want w
@@ -39,11 +39,11 @@ EXTEND = f"""WITH {CLOCK},
 {_MINE},
 extended AS (
   UPDATE {{schema}}.tasker_lock l SET lease_until = c.now + $5::bigint
-  FROM mine m CROSS JOIN clock c WHERE l.namespace = $1::text AND l.key = m.key)
+  FROM mine m CROSS JOIN clock c WHERE {same("l", "m", "mine", "key")})
 SELECT c.now, m.key FROM clock c LEFT JOIN mine m ON true"""
 
 # $2 owner, $3 keys, $4 tokens.
 FREE = f"""WITH {CLOCK},
 {_MINE},
-freed AS (UPDATE {{schema}}.tasker_lock l SET owner = NULL FROM mine m WHERE l.namespace = $1::text AND l.key = m.key)
+freed AS (UPDATE {{schema}}.tasker_lock l SET owner = NULL FROM mine m WHERE {same("l", "m", "mine", "key")})
 SELECT c.now, m.key FROM clock c LEFT JOIN mine m ON true"""

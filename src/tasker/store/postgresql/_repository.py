@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tasker._core.durations import seconds_of
-from tasker.errors import StaleToken
-from tasker.ports import ScheduleState
-from tasker.store.postgresql._arrays import storable
+from tasker.errors import StaleToken, TaskerError
+from tasker.ports import FORMAT, ScheduleState
+from tasker.store._namespace import checked_namespace
+from tasker.store._texts import storable
 from tasker.store.postgresql._connections import Pool
 from tasker.store.postgresql._database import Database
-from tasker.store.postgresql._names import checked_namespace
 from tasker.store.postgresql._rows import facts_of, states_of
 from tasker.store.postgresql._session import Row
 from tasker.store.postgresql._statements import FACTS
@@ -32,14 +32,17 @@ ON CONFLICT (namespace, id) DO NOTHING"""
 
 # The row is locked before its token is compared, whoever else writes.
 _UPDATE = f"""INSERT INTO {{schema}}.tasker_state AS s (namespace, {_COLUMNS}) VALUES ($1::text, {_VALUES})
-ON CONFLICT (namespace, id) DO UPDATE SET {_REPLACED} WHERE s.token <= excluded.token
+ON CONFLICT (namespace, id) DO UPDATE SET {_REPLACED} WHERE s.token <= excluded.token AND s.format <= {FORMAT}
 RETURNING s.token"""
 
 _DELETE = "DELETE FROM {schema}.tasker_state WHERE namespace = $1::text AND id = $2::text"
 
 
 class Repository:
-    """Keeps one `ScheduleState` for each id in PostgreSQL; implements `tasker.ports.Repository`."""
+    """Keeps one `ScheduleState` for each id in PostgreSQL; implements `tasker.ports.Repository`.
+
+    A state that a newer version wrote is shown with its format and not replaced.
+    """
 
     def __init__(
         self,
@@ -73,10 +76,15 @@ class Repository:
 
         Raises:
             StaleToken: The stored state has a higher `token`.
+            TaskerError: A newer version wrote the stored state.
         """
         if self._rows(_UPDATE, *_values(state)):
             return
         newest = self.find_by_id(state.id)
+        if newest is not None and newest.format > FORMAT:
+            raise TaskerError(
+                f"the stored state of {state.id!r} is left as it is: its format {newest.format} is newer than {FORMAT}"
+            )
         raise StaleToken(state.id, state.token, state.token + 1 if newest is None else newest.token)
 
     def delete_by_id(self, id: str) -> None:

@@ -2,67 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 
-from tasker.ports import Grant, Outcome, Reason, RunRecord, ScheduleState
+from tasker.ports import Grant, Instance, Outcome, Reason, RunRecord, ScheduleState
+from tasker.store._row import frozen_state
 from tasker.store.postgresql._session import Row
+from tasker.store.postgresql._statements import FACTS
 
 # Values of an enumeration are looked up here: its constructor costs ten times as much. What is unknown was written by a
 # newer version.
 _OUTCOMES: Mapping[str | None, Outcome] = {outcome.value: outcome for outcome in Outcome}
+_OUTCOME_AT = FACTS.index("last_outcome")
+_facts_of: Callable[[ScheduleState], Row] = attrgetter(*FACTS)
 _REASONS: Mapping[str | None, Reason] = {reason.value: reason for reason in Reason}
 
 
 def state_of(facts: Row) -> ScheduleState:
     """Return the state of a schedule from the columns in `_statements.FACTS`."""
-    return ScheduleState(
-        id=facts[0],
-        decided=facts[1],
-        definition=facts[2],
-        defined=facts[3],
-        ended=facts[4],
-        last_outcome=_OUTCOMES.get(facts[5]),
-        last_success=facts[6],
-        runs=facts[7],
-        failures=facts[8],
-        token=facts[9],
-        owner=facts[10],
-        lease_until=facts[11],
-        slot=facts[12],
-        manual=facts[13],
-        attempt=facts[14],
-        started=facts[15],
-        paused=facts[16],
-        requested=facts[17],
-        next_slot=facts[18],
-        format=facts[19],
-    )
+    values = list(facts)
+    values[_OUTCOME_AT] = _OUTCOMES.get(facts[_OUTCOME_AT])
+    return frozen_state(values)
 
 
 def facts_of(state: ScheduleState) -> Row:
     """Return the columns in `_statements.FACTS` of a state."""
-    return (
-        state.id,
-        state.decided,
-        state.definition,
-        state.defined,
-        state.ended,
-        state.last_outcome,
-        state.last_success,
-        state.runs,
-        state.failures,
-        state.token,
-        state.owner,
-        state.lease_until,
-        state.slot,
-        state.manual,
-        state.attempt,
-        state.started,
-        state.paused,
-        state.requested,
-        state.next_slot,
-        state.format,
-    )
+    return _facts_of(state)
 
 
 def states_of(rows: Iterable[Row], skip: int = 0) -> list[ScheduleState]:
@@ -72,9 +37,8 @@ def states_of(rows: Iterable[Row], skip: int = 0) -> list[ScheduleState]:
 
 def grant_of(row: Row, ttl: int) -> Grant:
     """Return the grant in a row of `_statements.CLAIM`."""
-    now, token, slot, manual, attempt = row[:5]
-    state = state_of(row[5:])
-    return Grant(state.id, token, slot, manual, attempt, now + ttl, state)
+    now, _, token, slot, manual, attempt, id = row[:7]
+    return Grant(id, token, slot, manual, attempt, now + ttl, state_of(row[6:]))
 
 
 def ids_in(rows: Iterable[Row]) -> frozenset[str]:
@@ -102,4 +66,11 @@ def _record_of(row: Row, outcome: Outcome) -> RunRecord:
         owner=row[10],
         token=row[11],
         error=row[12],
+        retries=row[13],
     )
+
+
+def instance_of(row: Row) -> Instance:
+    """Return the instance in a row of `_instance_statements.INSTANCES`."""
+    owner, name, version, started, seen, draining = row
+    return Instance(owner=owner, name=name, version=version, started=started, seen=seen, is_draining=draining)

@@ -4,9 +4,13 @@ Looking comes first, so that a role which may create nothing works where the tab
 one transaction under an advisory lock of that transaction, with a limit on the wait for it, so that any number of
 instances may start at once and none leaves a lock behind.
 
-Migrations only add, so older versions of tasker go on working beside newer ones. `format` says how far the tables are,
-`readable_by` which format a program must know at least: should a migration ever break that rule, it raises the latter,
-and older programs refuse to start instead of doing harm.
+Migrations only add, so older versions of tasker go on working beside newer ones: a new column has a default that makes
+sense for the rows of those who do not know it. `format` says how far the tables are, `readable_by` which format a
+program must know at least: should a migration ever break that rule, it raises the latter, and older programs refuse to
+start instead of doing harm. A migration that was released is never edited: somebody has run it.
+
+A change of a table waits for those who use it, and everybody else queues behind it. So it gives up after half a second,
+and the next call tries again: a backup that reads for an hour delays the update, but stops no instance that runs.
 
 Decisions:
 
@@ -15,6 +19,7 @@ Decisions:
 - Nothing that a claim, a renewal or an ordinary finish changes is indexed, and half of each page is left free, so these
   are heap-only updates. The index on `nudge` changes only when the bell is rung.
 - Ids are compared byte for byte (collation "C"), and so are namespaces.
+- A column that was added has a default that the server stores once, so no row is rewritten.
 - `tasker_run` is numbered, not ordered by time: several records are written at one instant, and the server's clock may
   be set back.
 """
@@ -23,7 +28,7 @@ from __future__ import annotations
 
 from psycopg import errors
 
-from tasker.errors import TaskerError
+from tasker.errors import StoreUnavailable, TaskerError
 from tasker.store.postgresql._names import quoted
 from tasker.store.postgresql._session import Session
 
@@ -117,13 +122,48 @@ FROM {schema}.tasker_schedule""",
     "INSERT INTO {schema}.tasker_meta (format, readable_by) VALUES (1, 1)",
 )
 
-_MIGRATIONS = (_FIRST,)
+# Rows from before count as registered when the column was added, and those that an older program makes when it makes
+# them: nobody can know better, and `purge` must not take them for forgotten.
+_SECOND = (
+    """ALTER TABLE {schema}.tasker_schedule
+  ADD COLUMN registered bigint NOT NULL DEFAULT (extract(epoch FROM now()) * 1000000)::bigint""",
+    "ALTER TABLE {schema}.tasker_run ADD COLUMN retries integer NOT NULL DEFAULT 0",
+    "ALTER TABLE {schema}.tasker_state ADD COLUMN registered bigint NOT NULL DEFAULT 0",
+    f"""CREATE TABLE {{schema}}.tasker_instance (
+  started bigint NOT NULL,
+  seen bigint NOT NULL,
+  draining boolean NOT NULL DEFAULT false,
+  namespace text COLLATE "C" NOT NULL,
+  owner text COLLATE "C" NOT NULL,
+  name text NOT NULL,
+  version text NOT NULL,
+  PRIMARY KEY (namespace, owner)
+) WITH {_UPDATED_IN_PLACE}""",
+    """CREATE OR REPLACE VIEW {schema}.tasker_overview AS SELECT
+  namespace, id, definition, last_outcome, runs, failures, owner, attempt, manual,
+  timestamptz 'epoch' + next_slot * interval '1 microsecond' AS next_slot,
+  timestamptz 'epoch' + last_success * interval '1 microsecond' AS last_success,
+  timestamptz 'epoch' + ended * interval '1 microsecond' AS ended,
+  timestamptz 'epoch' + decided * interval '1 microsecond' AS decided,
+  timestamptz 'epoch' + slot * interval '1 microsecond' AS slot,
+  timestamptz 'epoch' + started * interval '1 microsecond' AS started,
+  timestamptz 'epoch' + lease_until * interval '1 microsecond' AS lease_until,
+  timestamptz 'epoch' + paused * interval '1 microsecond' AS paused,
+  timestamptz 'epoch' + requested * interval '1 microsecond' AS requested,
+  timestamptz 'epoch' + registered * interval '1 microsecond' AS registered
+FROM {schema}.tasker_schedule""",
+    "UPDATE {schema}.tasker_meta SET format = 2",
+)
+
+_MIGRATIONS = (_FIRST, _SECOND)
 """What brings the tables from each format to the next; the last statement of each notes the new format."""
 
 FORMAT = len(_MIGRATIONS)
 """The format of the tables that this version of tasker makes."""
 
 _LOCK = 0x7461736B6572  # "tasker", as a number of the advisory lock
+_PATIENCE = 0.5
+"""Seconds for which a change of a table waits for those who use it."""
 
 _LOOK = b"""
 SELECT coalesce($1::text, current_schema()), to_regnamespace(quote_ident($1::text)) IS NOT NULL,
@@ -132,10 +172,27 @@ SELECT coalesce($1::text, current_schema()), to_regnamespace(quote_ident($1::tex
 """
 
 
-def schema_sql(schema: str = "public") -> str:
-    """Return the SQL that makes the tables, for whoever makes them by hand."""
-    statements = [statement.format(schema=quoted(schema)) for migration in _MIGRATIONS for statement in migration]
-    return "".join(f"{statement};\n" for statement in statements)
+def schema_sql(schema: str = "public", *, since: int = 0) -> str:
+    """Return the SQL that makes the tables, or brings them up to date, for whoever does that by hand.
+
+    Args:
+        schema: The database schema of the tables; it must exist.
+        since: The format of the tables that are there; 0 where there are none.
+
+    Raises:
+        TypeError: An argument is of another kind.
+        ValueError: The schema cannot exist, or there is no such format.
+    """
+    if not isinstance(since, int) or isinstance(since, bool):
+        raise TypeError(f"since: expected a whole number, got {since!r}")
+    if not 0 <= since <= FORMAT:
+        raise ValueError(f"since: expected a format of the tables from 0 to {FORMAT}, got {since}")
+    return "".join(f"{statement};\n" for statement in _statements(schema, since))
+
+
+def _statements(schema: str, since: int) -> list[str]:
+    name = quoted(schema)
+    return [statement.format(schema=name) for migration in _MIGRATIONS[since:] for statement in migration]
 
 
 def find_or_make(session: Session, schema: str | None, *, may_make: bool, limit: float) -> str:
@@ -144,20 +201,31 @@ def find_or_make(session: Session, schema: str | None, *, may_make: bool, limit:
     Raises:
         TaskerError: They are missing and must not or cannot be made, they need a newer version of tasker, or the
             server is too old.
+        StoreUnavailable: Others use the tables, or update them just now.
     """
     _check_server(session)
     wanted, exists, found = _look(session, schema)
-    if found is not None and _format(session, found) >= FORMAT:
+    done = 0 if found is None else _format(session, found)
+    if found is not None and done >= FORMAT:
         return found
     if not may_make:
-        where = "the search path" if schema is None else f"the schema {schema!r}"
         raise TaskerError(
-            f"the tables of tasker are {'missing' if found is None else 'too old'} in {where}, and migrate=False: "
-            "make them with the SQL from tasker.store.postgresql.schema_sql()"
+            f"{_what_is_wrong(schema, found, done)}, and migrate=False: {_by_hand(found or wanted, done)}"
         )
     if wanted is None:
         raise TaskerError("the search path has no schema for the tables of tasker: give the store a schema")
     return _make(session, schema, found or wanted, make_schema=schema is not None and not exists, limit=limit)
+
+
+def _what_is_wrong(schema: str | None, found: str | None, done: int) -> str:
+    if found is not None:
+        return f"the tables of tasker in the schema {found!r} are of format {done}, this version needs {FORMAT}"
+    return f"the tables of tasker are missing in {'the search path' if schema is None else f'the schema {schema!r}'}"
+
+
+def _by_hand(schema: str | None, done: int) -> str:
+    arguments = [repr(schema or "public")] + ([f"since={done}"] if done else [])
+    return f"run the SQL from tasker.store.postgresql.schema_sql({', '.join(arguments)}) as their owner"
 
 
 def _check_server(session: Session) -> None:
@@ -186,19 +254,46 @@ def _format(session: Session, schema: str) -> int:
 
 
 def _make(session: Session, schema: str | None, target: str, *, make_schema: bool, limit: float) -> str:
-    with session.transaction():
-        session.rows(b"SELECT set_config('lock_timeout', $1, true)", f"{int(limit * 1000)}ms")
-        session.rows(b"SELECT pg_advisory_xact_lock($1::bigint)", _LOCK)
-        found = _look(session, schema)[2]  # while we waited, another instance may have made them
-        done = 0 if found is None else _format(session, found)
-        if make_schema:
-            session.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(target)}".encode())
-        try:
-            for statement in (statement for migration in _MIGRATIONS[done:] for statement in migration):
-                session.rows(statement.format(schema=quoted(found or target)).encode())
-        except (errors.DuplicateTable, errors.DuplicateObject) as error:
-            raise TaskerError(
-                f"a table of another program in the schema {target!r} has a name that tasker uses: give the store "
-                f"a schema of its own ({error.diag.message_primary})"
-            ) from error
-    return found or target
+    done = 0
+    try:
+        with session.transaction():
+            _wait_for_locks(session, limit)
+            session.rows(b"SELECT pg_advisory_xact_lock($1::bigint)", _LOCK)
+            found = _look(session, schema)[2]  # while we waited, another instance may have made them
+            target = found or target
+            done = 0 if found is None else _format(session, found)
+            if make_schema:
+                session.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(target)}".encode())
+            _wait_for_locks(session, min(limit, _PATIENCE))
+            for statement in _statements(target, done):
+                session.rows(statement.encode())
+    except (errors.DuplicateTable, errors.DuplicateColumn, errors.DuplicateObject) as error:
+        raise TaskerError(
+            f"a table of another program in the schema {target!r} has a name that tasker uses: give the store "
+            f"a schema of its own ({error.diag.message_primary})"
+        ) from error
+    except errors.LockNotAvailable as error:
+        raise StoreUnavailable(
+            f"the tables of tasker in the schema {target!r} cannot be brought up to date just now: another instance "
+            "does it, or another session uses them"
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise TaskerError(_what_is_not_allowed(error, target, done, make_schema=make_schema)) from error
+    return target
+
+
+def _what_is_not_allowed(error: errors.InsufficientPrivilege, schema: str, done: int, *, make_schema: bool) -> str:
+    text = f"in the schema {schema!r} ({error.diag.message_primary})"
+    if done:
+        return f"the role of the store may not update the tables of tasker {text}: {_by_hand(schema, done)}"
+    where = "DATABASE" if make_schema else f"SCHEMA {quoted(schema)}"
+    return (
+        f"the role of the store may not make the tables of tasker {text}: GRANT CREATE ON {where} to it, or "
+        f"{_by_hand(schema, done)} and grant this role USAGE on the schema, SELECT on tasker_meta, and SELECT, INSERT, "
+        "UPDATE and DELETE on the other tables"
+    )
+
+
+def _wait_for_locks(session: Session, seconds: float) -> None:
+    """Limit the wait for locks until the transaction ends."""
+    session.rows(b"SELECT set_config('lock_timeout', $1, true)", f"{max(1, int(seconds * 1000))}ms")

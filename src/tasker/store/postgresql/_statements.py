@@ -1,4 +1,6 @@
-"""The SQL of every operation on schedules: one statement each, two for `register`.
+"""The SQL of the operations on schedules: one statement each, two for `register`.
+
+Deletions are in `_deletion_statements`, instances in `_instance_statements`, and locks in `_lock_statements`.
 
 Rules that all of them keep:
 
@@ -27,11 +29,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tasker.ports import REGISTERED_ANEW_AFTER
+
 FACTS = (
     "id",
     "decided",
     "definition",
     "defined",
+    "registered",
     "ended",
     "last_outcome",
     "last_success",
@@ -78,14 +83,24 @@ def locked(columns: str, condition: str, table: str = "tasker_schedule", key: st
     FOR NO KEY UPDATE{wait}) s"""
 
 
-_RUNG = """rung AS (
+def same(table: str, row: str, rows: str, key: str = "id") -> str:
+    """Return the condition under which a row of a table is that of a locked one.
+
+    The list of keys says no more than the comparison after it, but it is looked up in the index, whatever the planner
+    thinks of a join: it likes to scan a table of ten thousand rows for the sake of 256.
+    """
+    keys = f"ARRAY(SELECT k.{key} FROM {rows} k)"
+    return f"{table}.namespace = $1::text AND {table}.{key} = ANY ({keys}) AND {table}.{key} = {row}.{key}"
+
+
+RUNG = """rung AS (
   INSERT INTO {schema}.tasker_bell AS b (namespace, epoch)
   SELECT $1::text, c.now FROM clock c WHERE (SELECT bool_or(m.rings) FROM mine m)
   ON CONFLICT (namespace) DO UPDATE SET epoch = greatest(b.epoch + 1, excluded.epoch)
   RETURNING epoch)"""
 """Rings the bell if a row of `mine` asks for it, after all of `mine` is locked."""
 
-_IN_ORDER = 'id COLLATE "C"'
+IN_ORDER = 'id COLLATE "C"'
 """The order in which rows are locked: that of the index, whatever the collation of the database."""
 
 _PASSED = "(at, slot, until, count, namespace, id, outcome, reason)"
@@ -93,19 +108,25 @@ _PASSED = "(at, slot, until, count, namespace, id, outcome, reason)"
 _AS_IT_WAS = """CROSS JOIN LATERAL (
     SELECT s.* FROM {schema}.tasker_schedule s WHERE s.namespace = $1::text AND s.id = w.id OFFSET 0) s"""
 
-# $2 ids, $3 definitions, $4 next slots. Known rows are not touched, as even a refused change would lock them.
+# $2 ids, $3 definitions, $4 next slots. Known rows are not touched, as even a refused change would lock them: unless
+# their definition is another one, or nobody has registered them for long.
 REGISTER = f"""WITH {CLOCK}
-INSERT INTO {{schema}}.tasker_schedule AS s (namespace, id, definition, next_slot, decided, defined)
-SELECT $1::text, w.id, w.definition, w.next_slot, c.now, c.now
+INSERT INTO {{schema}}.tasker_schedule AS s (namespace, id, definition, next_slot, decided, defined, registered)
+SELECT $1::text, w.id, w.definition, w.next_slot, c.now, c.now, c.now
 FROM clock c CROSS JOIN unnest($2::text[], $3::text[], $4::bigint[]) AS w (id, definition, next_slot)
 LEFT JOIN LATERAL (
-  SELECT k.definition, k.format FROM {{schema}}.tasker_schedule k
+  SELECT k.definition, k.registered, k.format FROM {{schema}}.tasker_schedule k
   WHERE k.namespace = $1::text AND k.id = w.id OFFSET 0) k ON true
-WHERE k.definition IS NULL OR k.definition <> w.definition AND k.format <= 1
-ORDER BY w.{_IN_ORDER}
-ON CONFLICT (namespace, id) DO UPDATE
-SET definition = excluded.definition, defined = excluded.defined, next_slot = excluded.next_slot
-WHERE s.definition <> excluded.definition AND s.format <= 1"""
+WHERE k.format IS NULL
+  OR k.format <= 1 AND (k.definition <> w.definition OR k.registered < c.now - {REGISTERED_ANEW_AFTER})
+ORDER BY w.{IN_ORDER}
+ON CONFLICT (namespace, id) DO UPDATE SET
+  definition = excluded.definition,
+  defined = CASE WHEN s.definition = excluded.definition THEN s.defined ELSE excluded.defined END,
+  next_slot = CASE WHEN s.definition = excluded.definition THEN s.next_slot ELSE excluded.next_slot END,
+  registered = excluded.registered
+WHERE s.format <= 1
+  AND (s.definition <> excluded.definition OR s.registered < excluded.registered - {REGISTERED_ANEW_AFTER})"""
 
 # A statement of its own: the one above does not see the rows that it makes, nor those that others made meanwhile.
 REGISTERED = f"""WITH {CLOCK}
@@ -117,17 +138,16 @@ _CLAIMABLE = """s.format <= 1 AND (s.lease_until IS NULL OR s.lease_until <= c.n
   AND (s.requested IS NOT NULL OR s.paused IS NULL AND (s.slot IS NOT NULL
     OR w.slot > s.decided AND w.slot <= c.now AND (w.base IS NULL OR w.base = s.ended)))"""
 
-_PROPOSED = "clock c CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[]) AS w (id, slot, base)"
-
-# $2 ids, $3 slots, $4 bases, $5 capacity, $6 owner, $7 ttl. A row that could be given and was not, although there was
-# capacity left, was locked: it is not in the reply, as what is known of it is about to change.
+# $2 ids, $3 slots, $4 bases, $5 capacity, $6 owner, $7 ttl. The reply begins with the clock that dates the leases, and
+# the one that judged the rows; a row that was not given has no token.
 CLAIM = f"""WITH {CLOCK},
 picked AS MATERIALIZED (
   SELECT s.*,
     coalesce(s.slot, s.requested, w.slot) AS new_slot,
     CASE WHEN s.slot IS NULL THEN s.requested IS NOT NULL ELSE s.manual END AS new_manual,
     CASE WHEN s.slot IS NULL THEN 1 ELSE s.attempt + 1 END AS new_attempt
-  FROM {_PROPOSED} {locked(_facts("s"), _CLAIMABLE, wait=" SKIP LOCKED")}
+  FROM clock c CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[]) AS w (id, slot, base)
+  {locked(_facts("s"), _CLAIMABLE, wait=" SKIP LOCKED")}
   LIMIT $5::bigint),
 {clock_after("picked")},
 dead AS (
@@ -147,44 +167,45 @@ given AS (
     runs = p.runs + (p.owner IS NOT NULL)::integer,
     failures = p.failures + (p.owner IS NOT NULL)::integer,
     last_outcome = CASE WHEN p.owner IS NULL THEN p.last_outcome ELSE 'lease_lost' END
-  FROM picked p CROSS JOIN later l WHERE s.namespace = $1::text AND s.id = p.id)
-SELECT l.now, r.* FROM later l LEFT JOIN (
+  FROM picked p CROSS JOIN later l WHERE {same("s", "p", "picked")})
+SELECT l.now, c.now, r.* FROM later l CROSS JOIN clock c LEFT JOIN (
   SELECT greatest(p.token + 1, l.now), p.new_slot, p.new_manual, p.new_attempt, {_facts("p")}
   FROM picked p CROSS JOIN later l
   UNION ALL
-  SELECT NULL, NULL, NULL, NULL, {_facts("s")} FROM {_PROPOSED} {_AS_IT_WAS}
-  WHERE w.id NOT IN (SELECT p.id FROM picked p)
-    AND ((SELECT count(*) FROM picked) >= $5::bigint OR ({_CLAIMABLE}) IS NOT TRUE)) r ON true"""
+  SELECT NULL, NULL, NULL, NULL, {_facts("s")} FROM {{schema}}.tasker_schedule s
+  WHERE s.namespace = $1::text AND s.id = ANY (ARRAY(
+    SELECT w.id FROM unnest($2::text[]) AS w (id) WHERE w.id NOT IN (SELECT p.id FROM picked p)))) r ON true"""
 
 _IS_HOLDER = "s.token = w.token AND s.owner = $2::text AND s.format <= 1"
 
 # $2 owner, $3 ids, $4 tokens, $5 ttl.
 RENEW = f"""WITH {CLOCK},
 mine AS MATERIALIZED (
-  SELECT s.* FROM (SELECT * FROM unnest($3::text[], $4::bigint[]) AS w (id, token) ORDER BY {_IN_ORDER}) w
+  SELECT s.* FROM (SELECT * FROM unnest($3::text[], $4::bigint[]) AS w (id, token) ORDER BY {IN_ORDER}) w
   {locked("s.id", _IS_HOLDER)}),
 kept AS (
   UPDATE {{schema}}.tasker_schedule s SET lease_until = c.now + $5::bigint
-  FROM mine m CROSS JOIN clock c WHERE s.namespace = $1::text AND s.id = m.id)
+  FROM mine m CROSS JOIN clock c WHERE {same("s", "m", "mine")})
 SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 
-# $2 owner; $3 ids, $4 tokens, $5 outcomes, $6 through, $7 next slots, $8 errors; of passed slots: $9 ids, $10 first,
-# $11 last, $12 counts, $13 reasons.
+
+# $2 owner; $3 ids, $4 tokens, $5 outcomes, $6 through, $7 next slots, $8 errors, $9 retries; of passed slots: $10 ids,
+# $11 first, $12 last, $13 counts, $14 reasons.
 #
 # The reply has the endings that were not recorded. One that was recorded by an earlier call whose answer was lost is
 # in the row, or in the history if another run has ended since; the history also has what the next holder recorded under
 # the same token, hence the outcome. A row that still looks like the caller's own and could not be locked as such was
 # changed while this statement waited for it: what it is now, only another statement can see (NULL).
-FINISH = f"""WITH {CLOCK},
+def _finish(rung: str, nudge: str, passed: str) -> str:
+    return f"""WITH {CLOCK},
 want AS (
-  SELECT * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[])
-    AS w (id, token, outcome, through, next_slot, error)),
+  SELECT * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[])
+    AS w (id, token, outcome, through, next_slot, error, retries)),
 mine AS MATERIALIZED (
   SELECT w.*, s.*, w.through IS NULL OR w.outcome = 'interrupted' AS rings
-  FROM (SELECT * FROM want ORDER BY {_IN_ORDER}) w
+  FROM (SELECT * FROM want ORDER BY {IN_ORDER}) w
   {locked("s.slot, s.started, s.attempt, s.manual", _IS_HOLDER)}),
-{_RUNG},
-ended AS (
+{rung}ended AS (
   UPDATE {{schema}}.tasker_schedule s SET
     owner = NULL,
     lease_until = NULL,
@@ -200,19 +221,14 @@ ended AS (
     last_outcome = m.outcome,
     last_success = CASE WHEN m.outcome = 'succeeded' THEN c.now ELSE s.last_success END,
     failures = CASE m.outcome WHEN 'succeeded' THEN 0 WHEN 'interrupted' THEN s.failures ELSE s.failures + 1 END,
-    nudge = CASE WHEN m.rings THEN (SELECT epoch FROM rung) ELSE s.nudge END
-  FROM mine m CROSS JOIN clock c WHERE s.namespace = $1::text AND s.id = m.id),
+    nudge = {nudge}
+  FROM mine m CROSS JOIN clock c WHERE {same("s", "m", "mine")}),
 noted AS (
   INSERT INTO {{schema}}.tasker_run
-    (at, slot, token, count, started, attempt, manual, namespace, id, outcome, owner, error, until, reason)
+    (at, slot, token, count, started, attempt, manual, namespace, id, outcome, owner, error, until, reason, retries)
   SELECT c.now, m.slot, m.token, 1, m.started, m.attempt, m.manual, $1::text, m.id, m.outcome, $2::text, m.error,
-    NULL, NULL
-  FROM mine m CROSS JOIN clock c
-  UNION ALL (
-  SELECT c.now, p.slot, 0, p.count, NULL, 0, false, $1::text, p.id, 'skipped', NULL, NULL, p.until, p.reason
-  FROM unnest($9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[])
-    WITH ORDINALITY AS p (id, slot, until, count, reason, part)
-  JOIN mine m ON m.id = p.id CROSS JOIN clock c ORDER BY p.part))
+    NULL, NULL, m.retries
+  FROM mine m CROSS JOIN clock c{passed})
 SELECT c.now, r.* FROM clock c LEFT JOIN (
   SELECT w.id, CASE
     WHEN s.id IS NULL THEN 'lost'
@@ -226,16 +242,31 @@ SELECT c.now, r.* FROM clock c LEFT JOIN (
     SELECT s.* FROM {{schema}}.tasker_schedule s WHERE s.namespace = $1::text AND s.id = w.id OFFSET 0) s ON true
   WHERE w.id NOT IN (SELECT m.id FROM mine m)) r ON true"""
 
+
+FINISH = _finish(
+    f"{RUNG},\n",
+    "CASE WHEN m.rings THEN (SELECT epoch FROM rung) ELSE s.nudge END",
+    """
+  UNION ALL (
+  SELECT c.now, p.slot, 0, p.count, NULL, 0, false, $1::text, p.id, 'skipped', NULL, NULL, p.until, p.reason, 0
+  FROM unnest($10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[])
+    WITH ORDINALITY AS p (id, slot, until, count, reason, part)
+  JOIN mine m ON m.id = p.id CROSS JOIN clock c ORDER BY p.part)""",
+)
+
+FINISH_PLAIN = _finish("", "s.nudge", "")
+"""For runs that give no slot back and passed none over, as most do: it has no $10 and more, and is planned faster."""
+
 # $2 ids, $3 through, $4 next slots, $5 first, $6 last, $7 counts, $8 reasons.
 SKIP = f"""WITH {CLOCK},
 mine AS MATERIALIZED (
   SELECT w.* FROM (
     SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])
-      AS w (id, through, next_slot, first, last, count, reason) ORDER BY {_IN_ORDER}) w
+      AS w (id, through, next_slot, first, last, count, reason) ORDER BY {IN_ORDER}) w
   {locked("s.id", "s.owner IS NULL AND s.slot IS NULL AND s.decided < w.first AND s.format <= 1")}),
 moved AS (
   UPDATE {{schema}}.tasker_schedule s SET decided = m.through, next_slot = m.next_slot
-  FROM mine m WHERE s.namespace = $1::text AND s.id = m.id),
+  FROM mine m WHERE {same("s", "m", "mine")}),
 noted AS (
   INSERT INTO {{schema}}.tasker_run {_PASSED}
   SELECT c.now, m.first, m.last, m.count, $1::text, m.id, 'skipped', m.reason FROM mine m CROSS JOIN clock c)
@@ -248,9 +279,9 @@ _IS_ABANDONED = """s.owner = $2::text AND s.format <= 1 AND NOT EXISTS (
 RELEASE = f"""WITH {CLOCK},
 mine AS MATERIALIZED (
   SELECT s.*, s.attempt = 1 AND NOT s.manual AS empties, true AS rings
-  FROM (SELECT * FROM unnest($3::text[]) AS w (id) ORDER BY {_IN_ORDER}) w
+  FROM (SELECT * FROM unnest($3::text[]) AS w (id) ORDER BY {IN_ORDER}) w
   {locked("s.id, s.attempt, s.manual", _IS_ABANDONED)}),
-{_RUNG},
+{RUNG},
 freed AS (
   UPDATE {{schema}}.tasker_schedule s SET
     owner = NULL,
@@ -259,10 +290,10 @@ freed AS (
     attempt = s.attempt - 1,
     slot = CASE WHEN NOT m.empties THEN s.slot END,
     nudge = (SELECT epoch FROM rung)
-  FROM mine m WHERE s.namespace = $1::text AND s.id = m.id)
+  FROM mine m WHERE {same("s", "m", "mine")})
 SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 
-_OF_THESE = "(SELECT * FROM unnest($2::text[]) AS w (id) ORDER BY {order}) w".replace("{order}", _IN_ORDER)
+_OF_THESE = "(SELECT * FROM unnest($2::text[]) AS w (id) ORDER BY {order}) w".replace("{order}", IN_ORDER)
 
 _OF_THE_PAGE = "page w"
 
@@ -293,10 +324,10 @@ def _control(change: str, more: str = "") -> Control:
     CASE WHEN s.slot IS NULL OR s.manual THEN s.decided ELSE greatest(s.decided, s.slot) END AS last
   FROM {rows}
   {locked("s.id, s.paused, s.slot, s.manual, s.decided", "s.format <= 1")}),
-{_RUNG},
+{RUNG},
 changed AS (
   UPDATE {{schema}}.tasker_schedule s SET {change}, nudge = (SELECT epoch FROM rung)
-  FROM mine m CROSS JOIN clock c WHERE s.namespace = $1::text AND s.id = m.id){more}
+  FROM mine m CROSS JOIN clock c WHERE {same("s", "m", "mine")}){more}
 SELECT c.now, m.id, {last} FROM clock c LEFT JOIN mine m ON true"""
 
     end_of_page = "(SELECT CASE WHEN count(*) >= $3::bigint THEN max(w.id) END FROM page w)"
@@ -338,18 +369,5 @@ WHERE (s.namespace, s.id) > ($1::text, $2::text) AND s.namespace <= $1::text
 ORDER BY s.namespace, s.id LIMIT $3::bigint"""
 
 # $2 id, $3 how many at most.
-HISTORY = """SELECT id, at, slot, outcome, until, count, reason, manual, attempt, started, owner, token, error
+HISTORY = """SELECT id, at, slot, outcome, until, count, reason, manual, attempt, started, owner, token, error, retries
 FROM {schema}.tasker_run WHERE namespace = $1::text AND id = $2::text ORDER BY number DESC LIMIT $3::bigint"""
-
-# $2 ids, $3 how many to keep, $4 the instant before which all go, $5 how many rows at most. What another instance is
-# deleting just now is left to it.
-TRIM = """WITH old AS MATERIALIZED (
-  SELECT r.place FROM unnest($2::text[]) AS w (id) CROSS JOIN LATERAL (
-    SELECT h.ctid AS place, h.at, row_number() OVER (ORDER BY h.number DESC) AS age
-    FROM {schema}.tasker_run h WHERE h.namespace = $1::text AND h.id = w.id) r
-  WHERE r.at < $4::bigint OR r.age > $3::bigint
-  LIMIT $5::bigint),
-locked AS MATERIALIZED (
-  SELECT h.ctid AS place FROM {schema}.tasker_run h JOIN old o ON h.ctid = o.place FOR UPDATE OF h SKIP LOCKED),
-gone AS (DELETE FROM {schema}.tasker_run h USING locked l WHERE h.ctid = l.place RETURNING 1)
-SELECT count(*) FROM gone"""

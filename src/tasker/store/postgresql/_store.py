@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from tasker.ports import (
     Acquired,
     Action,
     Answer,
+    Beaten,
     Claimed,
     Definition,
     Done,
@@ -18,7 +20,9 @@ from tasker.ports import (
     Finished,
     Grant,
     Held,
+    Instance,
     LeaseGrant,
+    Outcome,
     Polled,
     Proposal,
     Registered,
@@ -27,13 +31,16 @@ from tasker.ports import (
     ScheduleState,
     Skip,
 )
-from tasker.store.postgresql import _lock_statements, _statements
-from tasker.store.postgresql._arrays import integers, storable, texts
+from tasker.store import _rules
+from tasker.store._namespace import checked_namespace
+from tasker.store._row import Row
+from tasker.store._texts import storable
+from tasker.store.postgresql import _deletion_statements, _instance_statements, _lock_statements, _statements
+from tasker.store.postgresql._arrays import integers, texts
 from tasker.store.postgresql._connections import Pool
 from tasker.store.postgresql._database import Database
-from tasker.store.postgresql._names import checked_namespace
-from tasker.store.postgresql._rows import grant_of, ids_in, records_of, state_of, states_of
-from tasker.store.postgresql._session import Row
+from tasker.store.postgresql._rows import grant_of, ids_in, instance_of, records_of, state_of, states_of
+from tasker.store.postgresql._session import Row as Columns
 
 T = TypeVar("T")
 Named = TypeVar("Named", Definition, Proposal, Ending, Skip)
@@ -44,7 +51,9 @@ _CHUNK = 1_000
 _READ_AT_MOST = 10_000
 """How many rows a statement that only reads returns at most, so that it ends within its limit."""
 
-_TRIM_AT_MOST = 10_000
+_DELETE_AT_MOST = 10_000
+"""How many records of history a statement deletes at most, so that it ends within its limit."""
+
 _TRIES = 5
 _CONTROL: Mapping[Action, _statements.Control] = {
     Action.PAUSE: _statements.PAUSE,
@@ -129,9 +138,11 @@ class Store:
                 owner,
                 ttl,
             )
-            now = rows[0][0]
-            grants += [grant_of(row, ttl) for row in rows if row[1] is not None]
-            refused += [state_of(row[5:]) for row in rows if row[1] is None and row[5] is not None]
+            now, judged = rows[0][:2]
+            given = [grant_of(row, ttl) for row in rows if row[2] is not None]
+            left = [state_of(row[6:]) for row in rows if row[2] is None and row[6] is not None]
+            grants += given
+            refused += left if len(grants) >= capacity else _without_locked(left, chunk, judged)
         return Claimed(now, tuple(grants), tuple(refused))
 
     def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
@@ -149,7 +160,10 @@ class Store:
     def _finish(self, owner: str, endings: Sequence[Ending], answers: dict[str, Answer]) -> int:
         now = 0
         for _ in range(_TRIES):
-            rows = self._rows(_statements.FINISH, owner, *_endings(endings))
+            if all(map(_is_plain, endings)):
+                rows = self._rows(_statements.FINISH_PLAIN, owner, *_endings(endings))
+            else:
+                rows = self._rows(_statements.FINISH, owner, *_endings(endings), *_passed(endings))
             now = int(rows[0][0])
             answers.update((ending.id, Answer.RECORDED) for ending in endings)
             answers.update((id, Answer(answer)) for _, id, answer in rows if answer is not None)
@@ -192,7 +206,7 @@ class Store:
             return _done(self._pages(control.of_all))
         return _done(self._rows(control.of_these, texts(chunk)) for chunk in _chunks(sorted(set(ids))))
 
-    def _pages(self, statement: str) -> Iterator[list[Row]]:
+    def _pages(self, statement: str) -> Iterator[list[Columns]]:
         """Run a statement on all rows, a page at a time; the last column says where the next page begins."""
         after: str | None = ""
         while after is not None:
@@ -231,13 +245,51 @@ class Store:
 
     def trim(self, ids: Sequence[str], keep: int, before: int) -> int:
         """Delete records of these ids: older than `before`, or beyond the newest `keep`; return how many went."""
-        left = _TRIM_AT_MOST
+        left = _DELETE_AT_MOST
         for chunk in _chunks(ids):
-            ((gone,),) = self._rows(_statements.TRIM, texts(chunk), keep, before, left)
+            ((gone,),) = self._rows(_deletion_statements.TRIM, texts(chunk), keep, before, left)
             left -= gone
             if left <= 0:
                 break
-        return _TRIM_AT_MOST - left
+        return _DELETE_AT_MOST - left
+
+    def purge(self, before: int) -> Done:
+        """Delete the schedules that nobody has registered since `before`, with their history; return their ids.
+
+        Raises:
+            StoreUnavailable: Also if there was time only for a part of a very long history; another call goes on.
+        """
+        end = time.monotonic() + self.call_limit
+        gone: frozenset[str] = frozenset()
+        while True:
+            rows = self._rows(_deletion_statements.PURGE, before, _CHUNK - len(gone), _DELETE_AT_MOST)
+            now, _, is_more = rows[0]
+            gone |= ids_in(rows)
+            if not is_more or len(gone) >= _CHUNK:
+                return Done(now, gone)
+            if time.monotonic() >= end:
+                if gone:
+                    return Done(now, gone)
+                raise StoreUnavailable(f"deleting the history of a schedule takes longer than {self.call_limit:.3g} s")
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        """Say that an instance lives; the first time makes it known."""
+        ((now, draining),) = self._rows(_instance_statements.BEAT, owner, storable(name), storable(version))
+        return Beaten(now, is_draining=draining)
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        """Forget instances; return which of them were known."""
+        return _done(self._rows(_instance_statements.LEAVE, texts(chunk)) for chunk in _chunks(list(set(owners))))
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return the instances that are known, ordered by owner."""
+        return tuple(map(instance_of, self._rows(_instance_statements.INSTANCES)))
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        """Ask instances to start nothing new, or to go on, and ring the bell; return which of them are known."""
+        return _done(
+            self._rows(_instance_statements.DRAIN, texts(chunk), draining) for chunk in _chunks(list(set(owners)))
+        )
 
     def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
         """Take the locks among `keys` that are free or over, each for `ttl` microseconds, with a new token."""
@@ -261,7 +313,7 @@ class Store:
         """Close the connections that this store opened itself; a pool that it was given stays open."""
         self._database.close()
 
-    def _rows(self, statement: str, *parameters: object) -> list[Row]:
+    def _rows(self, statement: str, *parameters: object) -> list[Columns]:
         return self._database.rows(self.call_limit, statement, self.namespace, *parameters)
 
     def _prolong(self, statement: str, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
@@ -289,7 +341,7 @@ def _distinct(items: Sequence[Named]) -> Sequence[Named]:
     return list({item.id: item for item in items}.values())
 
 
-def _done(replies: Iterable[list[Row]]) -> Done:
+def _done(replies: Iterable[list[Columns]]) -> Done:
     now = 0
     ids: frozenset[str] = frozenset()
     for rows in replies:
@@ -308,8 +360,17 @@ def _tokens(ids: Iterable[str], tokens: Mapping[str, Sequence[int]]) -> tuple[st
     return _leases(held)
 
 
+def _without_locked(states: Iterable[ScheduleState], proposals: Iterable[Proposal], now: int) -> list[ScheduleState]:
+    """Leave out what could have been given: others had locked it, so what is known of it is about to change."""
+    proposed = {proposal.id: proposal for proposal in proposals}
+    return [state for state in states if not _rules.is_claimable(Row.of(state), proposed[state.id], now)]
+
+
+def _is_plain(ending: Ending) -> bool:
+    return ending.through is not None and not ending.passed and ending.outcome is not Outcome.INTERRUPTED
+
+
 def _endings(endings: Sequence[Ending]) -> tuple[str, ...]:
-    passed = [(ending.id, passed) for ending in endings for passed in ending.passed]
     return (
         texts(ending.id for ending in endings),
         integers(ending.token for ending in endings),
@@ -317,6 +378,13 @@ def _endings(endings: Sequence[Ending]) -> tuple[str, ...]:
         integers(ending.through for ending in endings),
         integers(ending.next_slot for ending in endings),
         texts(None if ending.error is None else storable(ending.error) for ending in endings),
+        integers(ending.retries for ending in endings),
+    )
+
+
+def _passed(endings: Sequence[Ending]) -> tuple[str, ...]:
+    passed = [(ending.id, passed) for ending in endings for passed in ending.passed]
+    return (
         texts(id for id, _ in passed),
         integers(passed.slot for _, passed in passed),
         integers(passed.until for _, passed in passed),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tasker.errors import StoreUnavailable
 from tasker.store.postgresql._session import Connection
+
+T = TypeVar("T")
 
 _SCHEMES = ("postgresql://", "postgres://")
 _OURS = ("autocommit", "row_factory", "cursor_factory", "prepare_threshold")
@@ -64,6 +67,7 @@ class Target:
 
         Raises:
             psycopg.Error: It cannot be opened.
+            StoreUnavailable: A function that says how has failed.
         """
         given = self._parameters()
         if self._takes_options:
@@ -77,8 +81,8 @@ class Target:
         return _connect(given, self._defaults(given))
 
     def _parameters(self) -> dict[str, Any]:
-        conninfo = self._conninfo() if callable(self._conninfo) else self._conninfo
-        options = self._options() if callable(self._options) else self._options
+        conninfo = _answer_of(self._conninfo) if callable(self._conninfo) else self._conninfo
+        options = _answer_of(self._options) if callable(self._options) else self._options
         parameters = {**_parsed(conninfo), **(options or {})}
         return {name: value for name, value in parameters.items() if name not in _OURS}
 
@@ -99,6 +103,15 @@ class Target:
         # The levels above read committed answer a concurrent change with an error instead of looking again.
         ours = f"-c lock_timeout={math.ceil(self._call_limit * 1000)} -c default_transaction_isolation=read\\ committed"
         return f"{ours} {given.get('options') or ''}".rstrip()
+
+
+def _answer_of(function: Callable[[], T]) -> T:
+    """Return what a function of the user's says; of its failure only the type, as the text may hold a password."""
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 - it may be any
+        kind = type(error).__name__
+    raise StoreUnavailable(f"cannot connect: the function that is asked for the connection's parameters raised {kind}")
 
 
 def _connect(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Connection:

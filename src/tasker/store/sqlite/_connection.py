@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tasker.errors import StoreUnavailable
+from tasker.errors import StoreUnavailable, TaskerError
 from tasker.store.sqlite._failures import is_busy, translated
 from tasker.store.sqlite._schema import prepare
 from tasker.store.sqlite._transaction import READ, WRITE, Work, transact
@@ -69,6 +69,8 @@ class Connection:
                 # A read-only or broken file must be looked at afresh the next time.
                 self._drop_both()
             raise translated(error, self._path) from error
+        except UnicodeEncodeError as error:
+            raise TaskerError(f"SQLite store {self._path}: {error}") from error
         finally:
             self._mutex.release()
 

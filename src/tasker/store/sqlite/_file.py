@@ -9,7 +9,7 @@ from pathlib import Path
 from tasker.errors import TaskerError
 from tasker.store.sqlite._connection import Connection
 
-_OLDEST = (3, 31, 0)
+_OLDEST = (3, 35, 0)
 
 
 class _Connections:
@@ -35,7 +35,7 @@ class File:
             TaskerError: The SQLite library is too old.
         """
         if sqlite3.sqlite_version_info < _OLDEST:
-            raise TaskerError(f"a SQLite store needs SQLite 3.31 or later, this is {sqlite3.sqlite_version}")
+            raise TaskerError(f"a SQLite store needs SQLite 3.35 or later, this is {sqlite3.sqlite_version}")
         self.path = _checked(path)
         # A forked child must not touch its parent's connections, not even to close them: they stay in here, unused.
         self._by_process: dict[int, _Connections] = {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
 from tasker.ports import Outcome, Reason, RunRecord
+from tasker.store._texts import storable
 
 _COLUMNS = (
     "id",
@@ -23,12 +25,16 @@ _COLUMNS = (
     "owner",
     "token",
     "error",
+    "retries",
 )
 _values_of = attrgetter(*_COLUMNS)
 
 # Only the names above are put into SQL; all values are parameters.
 _INSERT = f"INSERT INTO tasker_run (namespace, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasker_run WHERE namespace = ? AND id = ?"  # noqa: S608
+_FORGET = """
+    DELETE FROM tasker_run WHERE n IN (SELECT n FROM tasker_run WHERE namespace = ? AND id = ? ORDER BY n LIMIT ?)
+"""
 _TRIM = """
     DELETE FROM tasker_run WHERE n IN (
         SELECT n FROM tasker_run WHERE namespace = :namespace AND id = :id AND (at < :before OR n <= (
@@ -49,7 +55,7 @@ class History:
 
     def append(self, records: Iterable[RunRecord]) -> None:
         """Write records."""
-        self._database.executemany(_INSERT, ((self._namespace, *_values_of(record)) for record in records))
+        self._database.executemany(_INSERT, ((self._namespace, *_values_of(_storable(record))) for record in records))
 
     def newest(self, id: str, limit: int) -> tuple[RunRecord, ...]:
         """Return the newest records, the newest first."""
@@ -73,6 +79,14 @@ class History:
             "at_most": at_most,
         }
         return self._database.execute(_TRIM, parameters).rowcount
+
+    def forget(self, id: str, at_most: int) -> int:
+        """Delete the records of one schedule, the oldest first; return how many went."""
+        return self._database.execute(_FORGET, (self._namespace, id, at_most)).rowcount
+
+
+def _storable(record: RunRecord) -> RunRecord:
+    return record if record.error is None else replace(record, error=storable(record.error))
 
 
 def _record(values: tuple[Any, ...]) -> RunRecord | None:

@@ -17,13 +17,13 @@ class LockerFactory(lockers.LockerFactory):
 
         Args:
             path: The database file; see `Store`.
-            namespace: Separates applications that share the file.
+            namespace: Separates applications that share the file; an identifier, or empty.
             ttl: How long a lock outlives a holder that has died.
 
         Raises:
-            TypeError: The path is no path.
-            ValueError: The path is empty or `:memory:`, or the duration is not positive.
-            TaskerError: The SQLite library is older than 3.31.
+            TypeError: An argument is of another kind.
+            ValueError: An argument makes no sense; the path is empty or `:memory:`.
+            TaskerError: The SQLite library is older than 3.35.
         """
         self._file_store = Store(path, namespace=namespace)
         super().__init__(self._file_store, ttl=ttl)

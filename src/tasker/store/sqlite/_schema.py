@@ -1,8 +1,11 @@
 """The tables: made by whoever comes first, and looked at before anything is written.
 
-Columns are only ever added, so a table with more columns than these is a newer tasker's and still ours; one with fewer
-belongs to somebody else. History is `tasker_run` in the order of `n`. `tasker_state` is the repository's: of the same
-columns as `tasker_schedule`, but apart, because a whole state written over a row of that would undo a claim.
+Columns and tables are only ever added, each column with a default, so programs of different versions share a file: an
+older one does not miss what it does not know, and a newer one adds what it finds missing, as the only writer. A table
+that lacks a column of the first version belongs to somebody else.
+
+History is `tasker_run` in the order of `n`. `tasker_state` is the repository's: of the same columns as
+`tasker_schedule`, but apart, because a whole state written over a row of that would undo a claim.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import sqlite3
 from pathlib import Path
 
 from tasker.errors import TaskerError
+from tasker.store.sqlite._time import now
 from tasker.store.sqlite._transaction import WRITE, transact
 
 _ROW = """
@@ -71,16 +75,35 @@ _TABLES = {
         PRIMARY KEY (namespace, key)
     """,
     "tasker_state": _ROW,
+    "tasker_instance": """
+        namespace TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        draining INTEGER NOT NULL,
+        PRIMARY KEY (namespace, owner)
+    """,
 }
+"""Each table as its first version made it; what came later is below."""
+
+_ADDED = (
+    ("tasker_schedule", "registered", "INTEGER NOT NULL DEFAULT 0"),
+    ("tasker_state", "registered", "INTEGER NOT NULL DEFAULT 0"),
+    ("tasker_run", "retries", "INTEGER NOT NULL DEFAULT 0"),
+)
+"""Columns that later versions added, in the order in which they did."""
+
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS tasker_schedule_rung ON tasker_schedule (namespace, rung) WHERE rung > 0",
     "CREATE INDEX IF NOT EXISTS tasker_run_of ON tasker_run (namespace, id)",
 )
-_HAS_NO_NUMBER_OF_ITS_OWN = ("tasker_meta", "tasker_schedule", "tasker_lock", "tasker_state")
+_HAS_A_NUMBER_OF_ITS_OWN = ("tasker_run",)
 
 
 def prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Set a new connection up, and make the tables that are missing.
+    """Set a new connection up, and make the tables and columns that are missing.
 
     Raises:
         TaskerError: A table of ours has not our columns.
@@ -105,27 +128,33 @@ def _text(raw: bytes) -> str | bytes:
 def _are_there(database: sqlite3.Connection, path: Path) -> bool:
     found = {table: _columns_of(database, table) for table in _TABLES}
     for table, columns in found.items():
-        missing = _columns(table) - columns
+        missing = _first_columns(table) - columns
         if columns and missing:
             raise TaskerError(
                 f"SQLite store {path}: the table {table} is not tasker's, use another file; "
                 f"it has no column {', '.join(sorted(missing))}"
             )
-    return all(found.values())
+    return all(found.values()) and all(column in found[table] for table, column, _ in _ADDED)
 
 
 def _columns_of(database: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))}
 
 
-def _columns(table: str) -> set[str]:
+def _first_columns(table: str) -> set[str]:
     lines = (line.split() for line in _TABLES[table].splitlines())
     return {words[0] for words in lines if words and words[0] != "PRIMARY"}
 
 
 def _make(database: sqlite3.Connection) -> None:
     for table, columns in _TABLES.items():
-        suffix = "WITHOUT ROWID" if table in _HAS_NO_NUMBER_OF_ITS_OWN else ""
+        suffix = "" if table in _HAS_A_NUMBER_OF_ITS_OWN else "WITHOUT ROWID"
         database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) {suffix}")
     for index in _INDEXES:
         database.execute(index)
+    for table, column, kind in _ADDED:
+        if column not in _columns_of(database, table):
+            database.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            if (table, column) == ("tasker_schedule", "registered"):
+                # Nobody can know better, and `purge` must not take rows from before for forgotten.
+                database.execute("UPDATE tasker_schedule SET registered = ?", (now(),))

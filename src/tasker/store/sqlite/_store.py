@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import TypeVar
 
-from tasker._core import clock
+from tasker._core.durations import seconds_of
+from tasker.errors import StoreUnavailable
 from tasker.ports import (
     FORMAT,
     Acquired,
     Action,
     Answer,
+    Beaten,
     Claimed,
     Definition,
     Done,
@@ -20,6 +27,7 @@ from tasker.ports import (
     Finished,
     Grant,
     Held,
+    Instance,
     Polled,
     Proposal,
     Registered,
@@ -29,14 +37,20 @@ from tasker.ports import (
     Skip,
 )
 from tasker.store import _rules
+from tasker.store._namespace import checked_namespace
 from tasker.store._row import Row
+from tasker.store._texts import storable
 from tasker.store.sqlite._file import File
 from tasker.store.sqlite._history import History
+from tasker.store.sqlite._instances import Instances
 from tasker.store.sqlite._locks import Locks
 from tasker.store.sqlite._table import Table
+from tasker.store.sqlite._time import now as _now
 
 _Reply = TypeVar("_Reply")
-_TRIM_AT_MOST = 10_000
+_PURGE_AT_MOST = 1_000
+_DELETE_AT_MOST = 10_000
+"""How many records of history a transaction deletes at most, so that it does not hold up the others for long."""
 
 
 class Store:
@@ -56,26 +70,26 @@ class Store:
 
         Args:
             path: The database file; a relative path is taken from the directory that is the current one now.
-            namespace: Separates applications that share the file.
+            namespace: Separates applications that share the file; an identifier, or empty.
             call_limit: The seconds that an operation waits for other processes.
 
         Raises:
-            TypeError: The path is no path.
-            ValueError: The path is empty or `:memory:`.
-            TaskerError: The SQLite library is older than 3.31.
+            TypeError: An argument is of another kind.
+            ValueError: An argument makes no sense; the path is empty or `:memory:`.
+            TaskerError: The SQLite library is older than 3.35.
         """
-        self.call_limit = call_limit
-        self._namespace = namespace
+        self.call_limit: float = seconds_of(call_limit, "call_limit", positive=True)
+        self._namespace = checked_namespace(namespace)
         self._file = File(path)
 
     def register(self, definitions: Sequence[Definition]) -> Registered:
         """Make the rows that are missing, note changed definitions, and return all of them."""
-        wanted = {definition.id: definition for definition in definitions}
+        wanted = {definition.id: replace(definition, text=storable(definition.text)) for definition in definitions}
 
         def operate(database: sqlite3.Connection) -> Registered:
             table, now = self._table(database), _now()
             rows = {row.id: row for row in table.find_all(wanted)}
-            changed = [row for id, row in rows.items() if _rules.redefine(row, wanted[id], now)]
+            changed = [row for id, row in rows.items() if _rules.register_again(row, wanted[id], now)]
             missing = [_rules.new(definition, now) for id, definition in wanted.items() if id not in rows]
             table.write(changed + missing)
             rows |= {row.id: row for row in missing}
@@ -233,8 +247,64 @@ class Store:
             history = self._history(database)
             gone = 0
             for id in ids:
-                gone += history.trim(id, keep, before, _TRIM_AT_MOST - gone)
+                gone += history.trim(id, keep, before, _DELETE_AT_MOST - gone)
             return gone
+
+        return self._write(operate)
+
+    def purge(self, before: int) -> Done:
+        """Delete the schedules that nobody has registered since `before`, with their history.
+
+        Raises:
+            StoreUnavailable: Also if there was time only for a part of a very long history; another call goes on.
+        """
+        end = time.monotonic() + self.call_limit
+        gone: frozenset[str] = frozenset()
+        while True:
+            now, ids, is_cut = self._write(partial(self._purge, before, _PURGE_AT_MOST - len(gone)))
+            gone |= ids
+            if not is_cut or len(gone) >= _PURGE_AT_MOST:
+                return Done(now, gone)
+            if time.monotonic() >= end:
+                if gone:
+                    return Done(now, gone)
+                raise StoreUnavailable(f"deleting the history of a schedule takes longer than {self.call_limit:g} s")
+
+    def _purge(self, before: int, at_most: int, database: sqlite3.Connection) -> tuple[int, frozenset[str], bool]:
+        """Delete rows, each after its records; return the time, what went, and whether there were too many records."""
+        table, history, now = self._table(database), self._history(database), _now()
+        with closing(table.find_registered_before(before)) as rows:
+            old = list(islice((row.id for row in rows if _rules.is_purgeable(row, before, now)), at_most))
+        left = _DELETE_AT_MOST
+        gone: list[str] = []
+        for id in old:
+            left -= history.forget(id, left)
+            if left <= 0:
+                return now, frozenset(gone), True
+            table.delete(id)
+            gone.append(id)
+        return now, frozenset(gone), False
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        """Say that an instance lives."""
+        return self._write(lambda database: self._instances(database).beat(owner, name, version, _now()))
+
+    def leave(self, owners: Sequence[str]) -> Done:
+        """Forget instances."""
+        return self._write(lambda database: Done(_now(), self._instances(database).leave(owners)))
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return the instances that are known, ordered by owner."""
+        return self._read(lambda database: self._instances(database).all())
+
+    def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
+        """Ask instances to start nothing new, or to go on, and ring the bell."""
+
+        def operate(database: sqlite3.Connection) -> Done:
+            known = self._instances(database).drain(owners, draining=draining)
+            if known:
+                self._table(database).ring_alone()
+            return Done(_now(), known)
 
         return self._write(operate)
 
@@ -269,17 +339,15 @@ class Store:
     def _history(self, database: sqlite3.Connection) -> History:
         return History(database, self._namespace)
 
+    def _instances(self, database: sqlite3.Connection) -> Instances:
+        return Instances(database, self._namespace)
+
     def _locks(self, database: sqlite3.Connection) -> Locks:
         return Locks(database, self._namespace)
 
     def _save(self, database: sqlite3.Connection, rows: Iterable[Row], records: Iterable[RunRecord]) -> None:
         self._table(database).write(rows)
         self._history(database).append(records)
-
-
-def _now() -> int:
-    """The store's clock: called inside the transaction, so that a later writer never reads an earlier time."""
-    return round(clock.current().time() * 1_000_000)
 
 
 def _states(rows: Iterable[Row]) -> tuple[ScheduleState, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import cache
 from operator import attrgetter
 from types import NoneType
@@ -17,6 +17,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "decided": (int,),
     "definition": (str,),
     "defined": (int,),
+    "registered": (int,),
     "ended": (int, NoneType),
     "last_outcome": (str, NoneType),
     "last_success": (int, NoneType),
@@ -72,6 +73,12 @@ class Table:
         """Return the rows for which the bell was rung after an epoch, ordered by id."""
         return self._select("AND rung > 0 AND rung > ? ORDER BY id", epoch)
 
+    def find_registered_before(self, instant: int) -> Generator[Row, None, None]:
+        """Yield the rows that nobody has registered since an instant, ordered by id."""
+        # A row of an older program does not say when that was, but its definition came no later.
+        sql = _select(self._name, "AND max(registered, defined) < ? ORDER BY id")
+        yield from map(_row, self._database.execute(sql, (self._namespace, instant)))
+
     def _select(self, rest: str, *parameters: object) -> list[Row]:
         sql = _select(self._name, rest)
         return [_row(found) for found in self._database.execute(sql, (self._namespace, *parameters))]
@@ -94,11 +101,16 @@ class Table:
         """Ring the bell for rows that are about to be written, if there are any."""
         if not rows:
             return
+        epoch = self.ring_alone()
+        for row in rows:
+            row.rung = epoch
+
+    def ring_alone(self) -> int:
+        """Ring the bell for no row in particular; return the new epoch."""
         epoch = self.epoch() + 1
         sql = "INSERT OR REPLACE INTO tasker_meta (namespace, epoch) VALUES (?, ?)"
         self._database.execute(sql, (self._namespace, epoch))
-        for row in rows:
-            row.rung = epoch
+        return epoch
 
 
 # Only names of tables and columns are put into SQL, all of them constants; every value is a parameter.
@@ -131,7 +143,7 @@ def _row(found: tuple[Any, ...]) -> Row:
 
 @cache
 def _are_readable(kinds: tuple[type, ...]) -> bool:
-    # Cached, because there are few combinations of types, and checking 22 of them costs more than reading the row.
+    # Cached, because there are few combinations of types, and checking 23 of them costs more than reading the row.
     return all(kind in expected for kind, expected in zip(kinds, _KINDS.values(), strict=True))
 
 

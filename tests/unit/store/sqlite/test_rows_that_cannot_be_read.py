@@ -61,6 +61,7 @@ def dump(path: Path, table: str) -> list[tuple[object, ...]]:
         ("owner", "x'ff'"),
         ("owner", "CAST(x'ff' AS TEXT)"),
         ("definition", "CAST(x'c3' AS TEXT)"),
+        ("registered", "'long ago'"),
         ("last_outcome", "'vanished'"),
         ("format", "'one'"),
         ("format", "x'01'"),
@@ -132,16 +133,37 @@ def test_a_spoilt_lock_is_nobody_s_and_left_as_it_is(store: Store, path: Path, g
         f"format = {FORMAT + 1}",
     ],
 )
-def test_a_state_that_cannot_be_read_is_an_error_and_left_as_it_is(path: Path, garbage: str) -> None:
+def test_a_state_that_cannot_be_read_is_shown_as_such_and_left_as_it_is(path: Path, garbage: str) -> None:
     with closing(Repository(path)) as repository:
         repository.create(ScheduleState(id="job", decided=1))
         repository.create(ScheduleState(id="other", decided=1))
         execute(path, f"UPDATE tasker_state SET {garbage} WHERE id = 'job'")
         before = dump(path, "tasker_state")
-        with pytest.raises(TaskerError, match=r"'job' is left as it is: .+"):
-            repository.find_by_id("job")
-        with pytest.raises(TaskerError, match=r"'job' is left as it is: .+"):
-            repository.update(ScheduleState(id="job", decided=2, token=2))
+        found = repository.find_by_id("job")
+        assert found is not None
+        assert (found.id, found.format > FORMAT) == ("job", True)
+        for token in (0, 2, 2**60):
+            with pytest.raises(TaskerError, match=r"'job' is left as it is: .+"):
+                repository.update(ScheduleState(id="job", decided=2, token=token))
         repository.create(ScheduleState(id="job", decided=3))
         assert dump(path, "tasker_state") == before
         assert repository.find_by_id("other") == ScheduleState(id="other", decided=1)
+        repository.delete_by_id("job")
+        assert repository.find_by_id("job") is None
+
+
+@pytest.mark.parametrize(
+    "garbage", ["started = 'soon'", "name = x'ff'", "draining = 'yes'", "version = CAST(x'c3' AS TEXT)"]
+)
+def test_an_instance_that_cannot_be_read_is_left_out(store: Store, path: Path, garbage: str) -> None:
+    store.beat("spoilt", "worker", "1")
+    execute(path, f"UPDATE tasker_instance SET {garbage}")
+    store.beat("other", "worker", "1")
+    assert [instance.owner for instance in store.instances()] == ["other"]
+
+
+@pytest.mark.parametrize("garbage", ["registered = 'long ago'", "registered = x'00'", "defined = 'never'"])
+def test_a_row_that_does_not_say_when_it_was_registered_is_not_purged(store: Store, path: Path, garbage: str) -> None:
+    execute(path, f"UPDATE tasker_schedule SET {garbage} WHERE id = 'job'")
+    assert store.purge(2**60).ids == {"other"}
+    assert [state.format for state in store.states()] == [UNREADABLE]

@@ -1,0 +1,81 @@
+"""How often claims and recordings are sent: many runs share a statement, and few runs do not wait for more.
+
+Two rules:
+
+- What comes within 20 ms is gathered.
+- Statements are paid for from a credit: ten a second for each 64 runs, the first 64 of them in advance, and two more.
+  So what happens now and then is sent at once, what is spread over the second gathers for some tens of milliseconds,
+  and a herd pays for itself. The number of statements grows neither with the number of schedules nor with that of the
+  instances.
+
+What stops or is given back is recorded at once, whatever it costs. Asking a store in this process costs nothing: there
+only what comes within 2 ms is gathered, to share the work of waking up.
+"""
+
+from __future__ import annotations
+
+from tasker._core import clock
+
+_GATHER = 0.020
+_GATHER_LOCALLY = 0.002
+# Claims in a row that won nothing: others are quicker, so ask less often.
+_LOSSES = 2
+_AFTER_LOSING = 0.250
+# The credit that a second and a run are worth, and a second in which there are few runs.
+_A_SECOND = 2.0
+_A_RUN = 10 / 64
+_A_QUIET_SECOND = 12.0
+_MOST = 2.0
+
+
+class Pace:
+    """The pace of one scheduler, as `Clock.boottime`. It belongs to the driver's thread."""
+
+    def __init__(self, *, is_local: bool) -> None:
+        """Begin with credit for what comes first; `is_local`: the store is in this process."""
+        self._is_local = is_local
+        self._gather = _GATHER_LOCALLY if is_local else _GATHER
+        self._credit = _MOST
+        self._runs = 0
+        self._since = clock.current().boottime()
+        self._losses = 0
+        self._claim_at = self._record_at = 0.0
+
+    @property
+    def claim_at(self) -> float:
+        """When slots may be claimed again."""
+        return max(self._claim_at, self._affordable_at)
+
+    @property
+    def record_at(self) -> float:
+        """When ends may be recorded again."""
+        return max(self._record_at, self._affordable_at)
+
+    @property
+    def _affordable_at(self) -> float:
+        if self._is_local:
+            return 0.0
+        missing = 1 - self._credit
+        return self._since + max(0.0, min(missing / _A_QUIET_SECOND, (missing - self._runs * _A_RUN) / _A_SECOND))
+
+    def note_claim(self, won: int, *, is_busy: bool) -> None:
+        """Note that a claim was sent that won so many runs; `is_busy`: more may follow soon."""
+        now = self._pay()
+        self._runs += won
+        self._losses = 0 if won else self._losses + 1
+        if self._losses >= _LOSSES:
+            self._claim_at = now + _AFTER_LOSING
+        elif is_busy or won:
+            self._claim_at = now + self._gather
+
+    def note_record(self) -> None:
+        """Note that a recording was sent."""
+        self._record_at = self._pay() + self._gather
+
+    def _pay(self) -> float:
+        now = clock.current().boottime()
+        seconds = now - self._since
+        earned = max(seconds * _A_QUIET_SECOND, seconds * _A_SECOND + self._runs * _A_RUN)
+        self._credit = min(_MOST, self._credit + earned) - 1
+        self._since, self._runs = now, 0
+        return now

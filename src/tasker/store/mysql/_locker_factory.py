@@ -1,0 +1,48 @@
+"""The locker factory: lockers on the plain locks of a database."""
+
+from __future__ import annotations
+
+from tasker._core.durations import Duration
+from tasker.lease import lockers
+from tasker.store.mysql._store import Store
+
+
+class LockerFactory(lockers.LockerFactory):
+    """Gives lockers for locks that all processes on one database share; implements `tasker.ports.LockerFactory`.
+
+    Its locks are rows with an end, not locks of a session: a lost connection loses no lock, and no lock outlives its
+    holder for longer than its lease.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ttl: Duration = 15,
+        namespace: str = "",
+        database: str | None = None,
+        call_limit: float = 3.0,
+        migrate: bool = True,
+    ) -> None:
+        """Make a factory; it connects when the first lock is wanted.
+
+        Args:
+            url: Where the server is; see `Store`.
+            ttl: How long a lock outlives a holder that has died.
+            namespace: Keeps applications apart that share a database.
+            database: The database of the tables; `None` is the one in the URL.
+            call_limit: The seconds after which a call to the server is given up.
+            migrate: Whether missing tables are made.
+
+        Raises:
+            TypeError: An argument is of another kind.
+            ValueError: An argument makes no sense.
+        """
+        self._database_store = Store(
+            url, namespace=namespace, database=database, call_limit=call_limit, migrate=migrate
+        )
+        super().__init__(self._database_store, ttl=ttl)
+
+    def close(self) -> None:
+        """Close the connections; a lock that is still held opens one again to be renewed."""
+        self._database_store.close()

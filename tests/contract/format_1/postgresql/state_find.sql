@@ -1,0 +1,1 @@
+SELECT id, decided, definition, defined, ended, last_outcome, last_success, runs, failures, token, owner, lease_until, slot, manual, attempt, started, paused, requested, next_slot, format FROM public.tasker_state WHERE namespace = $1::text AND id = $2::text

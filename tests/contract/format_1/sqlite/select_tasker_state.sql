@@ -1,0 +1,1 @@
+SELECT id, decided, definition, defined, ended, last_outcome, last_success, runs, failures, token, owner, lease_until, slot, manual, attempt, started, paused, requested, next_slot, format, last_token, rung FROM tasker_state WHERE namespace = ? ORDER BY id

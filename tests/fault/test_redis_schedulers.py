@@ -1,0 +1,142 @@
+"""Two schedulers on one Redis server: each slot once, also while the server dies, freezes, or forgets everything."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+
+import tasker
+from tasker import Context, LeaseLost, Run, Scheduler, schedule
+from tasker.contract._promises import wait_for
+from tasker.ports import Outcome
+from tasker.store.redis import Store
+from tests._support.redis_server import RedisServer, own_redis, redis_server, redis_url  # noqa: F401 - fixtures
+
+LEASE = 1.2
+CALL_LIMIT = 0.35
+PERIOD = 0.3
+MICRO = 1_000_000
+
+
+@dataclass
+class Seen:
+    """What one run was, as it saw itself."""
+
+    instance: str
+    slot: int
+    token: int
+    attempt: int
+    begun: float
+    ended: float = 0.0
+    cause: BaseException | None = None
+
+
+class Instances:
+    """Schedulers that run the same schedule, each with a store of its own; the first run may be a long one."""
+
+    def __init__(self, url: str, first: float = 0.01) -> None:
+        self.seen: list[Seen] = []
+        self._url = url
+        self._lengths = [first]
+        self._mutex = threading.Lock()
+
+    @contextmanager
+    def running(self, *names: str) -> Iterator[None]:
+        with ExitStack() as stack:
+            tasks = []
+            for name in names:
+                store = stack.enter_context(closing(Store(self._url, call_limit=CALL_LIMIT)))
+                scheduler = Scheduler(store, lease=LEASE, name=name)
+                every = schedule.Interval(seconds=PERIOD, anchor=datetime(2026, 1, 1, tzinfo=UTC))
+                tasks.append(scheduler.with_schedule("job", every, self._job(name)))
+            with tasker.background(*tasks, grace=10):
+                yield
+
+    def _job(self, name: str) -> tasker.TaskLike:
+        def job(ctx: Context) -> None:
+            run = Run.current()
+            assert run is not None
+            slot = round(run.slot.timestamp() * MICRO)
+            seen = Seen(name, slot, run.fencing_token, run.attempt, time.monotonic())
+            with self._mutex:
+                self.seen.append(seen)
+                length = self._lengths.pop() if self._lengths else 0.01
+            ctx.wait(length)
+            seen.cause = ctx.cause
+            seen.ended = time.monotonic()
+
+        return job
+
+    @property
+    def over(self) -> list[Seen]:
+        with self._mutex:
+            return [seen for seen in self.seen if seen.ended]
+
+    def check(self) -> None:
+        """Check what must be true of any history: one at a time, in the order of tokens, and no slot twice."""
+        runs = sorted(self.over, key=lambda seen: seen.begun)
+        assert [run.token for run in runs] == sorted({run.token for run in runs})
+        for earlier, later in pairwise(runs):
+            assert earlier.ended <= later.begun, "two runs at once"
+        done = Counter(run.slot for run in runs if run.cause is None)
+        assert [slot for slot, count in done.items() if count > 1] == []
+
+
+def test_two_schedulers_run_each_slot_once(redis_url: str) -> None:  # noqa: F811
+    instances = Instances(redis_url)
+    with instances.running("one", "two"):
+        wait_for(lambda: len(instances.over) >= 6, 30)
+    instances.check()
+    with closing(Store(redis_url, call_limit=10)) as store:
+        history = store.history("job", 1_000)
+        (state,) = store.states(["job"])
+    succeeded = {record.slot for record in history if record.outcome is Outcome.SUCCEEDED}
+    assert succeeded == {seen.slot for seen in instances.over}
+    assert state.owner is None
+
+
+def test_a_run_whose_server_freezes_for_longer_than_its_lease_is_told_and_started_again(
+    own_redis: RedisServer,  # noqa: F811
+) -> None:
+    own_redis.settle()
+    instances = Instances(own_redis.url(), first=30)
+    with instances.running("one", "two"):
+        wait_for(lambda: len(instances.seen) >= 1, 30)
+        own_redis.freeze()
+        wait_for(lambda: len(instances.over) >= 1, 30)
+        time.sleep(LEASE / 2)  # until the lease is over for the others too
+        own_redis.thaw()
+        wait_for(lambda: len(instances.over) >= 2, 30)
+    first, second = instances.over[:2]
+    assert isinstance(first.cause, LeaseLost)
+    assert (second.slot, second.attempt, second.cause) == (first.slot, 2, None)
+    instances.check()
+
+
+def test_after_the_server_forgot_everything_no_run_begins_for_the_length_of_a_lease(
+    own_redis: RedisServer,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    own_redis.settle()
+    instances = Instances(own_redis.url(), first=30)
+    with instances.running("one", "two"):
+        wait_for(lambda: len(instances.seen) == 1, 30)
+        killed = time.monotonic()
+        own_redis.restart()
+        wait_for(lambda: len(instances.over) == 1, 30)
+        first = instances.over[0]
+        assert isinstance(first.cause, LeaseLost)
+        wait_for(lambda: len(instances.seen) == 2, 30)
+        second = instances.seen[1]
+    assert second.begun >= killed + LEASE - 0.01
+    assert first.ended <= second.begun
+    assert second.token > first.token
+    assert any("gives nothing for" in record.getMessage() for record in caplog.records)

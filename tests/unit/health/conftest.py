@@ -1,0 +1,3 @@
+from tests._support.virtual_time import clock
+
+__all__ = ["clock"]
