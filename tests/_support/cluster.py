@@ -17,7 +17,15 @@ PROGRAMS = ROOT / "tests" / "process" / "programs"
 
 T = TypeVar("T")
 _POLL = 0.05
-_NO_COMPLAINTS = ("received SIG", "renewing leases took", "is taken over", "has not been seen")
+_NO_COMPLAINTS = (
+    "received SIG",
+    "renewing leases took",
+    "is taken over",
+    "has not been seen",
+    "INFO tasker: instance ",
+    "INFO tasker: skipped ",
+    "has ended: interrupted",
+)
 
 
 class Cluster:

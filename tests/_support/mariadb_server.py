@@ -86,7 +86,7 @@ class MariadbServer:
             settings: More settings for its command line.
         """
         binaries = find_mariadb()
-        require_or_skip(binaries, "no MariaDB server: install mariadb-server-core")
+        require_or_skip(binaries, "no MariaDB server: install mariadb-server")
         assert binaries is not None
         self._binaries = binaries
         self._settings = {**(_DURABLE if durable else _FAST), **(settings or {})}
@@ -338,10 +338,15 @@ def _is_stopped(task: Path) -> bool:
 
 
 @pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariadbServer]:
+def mariadb_server() -> MariadbServer:
     """A server for the whole session: tests leave it running and as it is."""
-    with MariadbServer() as server:
-        yield server
+    return _server_of_session()
+
+
+@cache
+def _server_of_session() -> MariadbServer:
+    # A fixture that several files import is one for each of them; this is one for all, until the interpreter ends.
+    return MariadbServer()
 
 
 @pytest.fixture

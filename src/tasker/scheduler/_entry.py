@@ -64,7 +64,7 @@ class Entry:
         self.misses = 0
         self.due: int | None = None
         """When the agenda has it; the agenda owns this field."""
-        self.order = random.getrandbits(30)
+        self.order = random.getrandbits(8)  # of these numbers, Python has one object each
         """Its place among those that are due at the same time."""
 
     def __lt__(self, other: Entry) -> bool:

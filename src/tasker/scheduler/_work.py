@@ -247,7 +247,8 @@ class Work:
         self._register_again()
         while self._to_register:
             chunk = list(self._to_register.values())[:_AT_MOST]
-            definitions = [definition for entry in chunk if (definition := self._define(entry)) is not None]
+            now = self._link.now()
+            definitions = [definition for entry in chunk if (definition := self._define(entry, now)) is not None]
             registered = self._link.ask("register", partial(self._store.register, definitions))
             # What was rung before this instance came is in the states already.
             self._epoch = registered.epoch if self._epoch is None else self._epoch
@@ -263,9 +264,9 @@ class Work:
             self._register_again_at = now + _REGISTER_EVERY
             self._to_register.update((id, entry) for id, entry in self._entries.items() if not entry.is_leaving)
 
-    def _define(self, entry: Entry) -> Definition | None:
+    def _define(self, entry: Entry, now: int) -> Definition | None:
         try:
-            return Definition(entry.id, str(entry.plan), entry.plan.next_after(self._link.now()))
+            return Definition(entry.id, str(entry.plan), entry.plan.next_after(now))
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
             return None

@@ -73,5 +73,5 @@ if __name__ == "__main__":
     parser.add_argument("--most", type=int, default=64, help="how many runs at once")
     parser.add_argument("--lease", type=float, default=3)
     parser.add_argument("--call-limit", type=float, default=1)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     main(parser.parse_args())

@@ -153,7 +153,7 @@ def in_quotes_another(a: int = 1, context: "Missing.Contextual" = None) -> None:
         (functools.partial(named_ctx_with_default, 5), ""),
         (functools.partial(named_ctx_with_default, a=5), "ctx"),
     ],
-    ids=str,
+    ids=lambda given: name_of(given) if callable(given) else repr(given),
 )
 def test_the_context_goes_to_the_parameter_that_asks_for_it(function: Callable[..., Any], keyword: str | None) -> None:
     assert call_of(function).keyword == keyword

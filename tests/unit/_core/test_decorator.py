@@ -20,7 +20,7 @@ DECORATORS = [
 ]
 
 
-@pytest.mark.parametrize("decorator", DECORATORS, ids=str)
+@pytest.mark.parametrize("decorator", DECORATORS, ids=["with_timeout", "with_repeat", "with_no_overlap"])
 def test_a_combinator_without_its_task_makes_a_task_of_what_it_decorates(decorator: tasker.Decorator) -> None:
     @decorator
     def work() -> None: ...
@@ -28,7 +28,7 @@ def test_a_combinator_without_its_task_makes_a_task_of_what_it_decorates(decorat
     assert [child.name for child in work.children] == ["work"]
 
 
-@pytest.mark.parametrize("decorator", DECORATORS, ids=str)
+@pytest.mark.parametrize("decorator", DECORATORS, ids=["with_timeout", "with_repeat", "with_no_overlap"])
 def test_a_decorator_is_no_task(decorator: tasker.Decorator) -> None:
     with pytest.raises(TypeError, match="give it a task as its last argument"):
         tasker.main(decorator)

@@ -83,7 +83,7 @@ class Own:
     def leave_to_parent(self) -> None:
         """Forget everything without a word to the server; called in a forked child."""
         if self._link is not None:
-            _of_parent.append(self._link)
+            self._link.leave_to_parent()
         self._afresh()
 
     def _opened(self, deadline: float, limit: float) -> Link:
@@ -144,8 +144,6 @@ def _one_call(link: Link, deadline: float, limit: float) -> Generator[None, None
 
 
 _of_this_process: weakref.WeakSet[Own] = weakref.WeakSet()
-_of_parent: list[Link] = []
-"""Connections that were open when this process was forked: closing them would end the parent's sessions."""
 
 
 def _leave_to_parent() -> None:

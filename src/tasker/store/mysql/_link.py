@@ -43,6 +43,15 @@ class Link:
         except (OSError, ValueError):
             return True
 
+    def leave_to_parent(self) -> None:
+        """Close what a forked child has of it without a word to the server, whose session is the parent's.
+
+        Kept open here, it would outlive the parent, and so would its locks.
+        """
+        self.handle.close()
+        # Without its last owner the driver's object closes its descriptor, and only that.
+        del self._connection, self.session
+
     def close(self) -> None:
         """Close it, which undoes what has not been committed; closing it twice is no error."""
         with suppress(err.Error):
