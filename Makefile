@@ -42,7 +42,7 @@ test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
-	$(BIN)/python -m pytest tests/unit -m 'not slow' $(PYTEST)
+	$(BIN)/python -m pytest tests/unit -m 'not slow' --numprocesses auto $(PYTEST)
 
 check: $(READY) ## Check format, style, types, imports, spelling and changelog fragments
 	$(BIN)/ruff format --check .

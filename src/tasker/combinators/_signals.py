@@ -7,8 +7,8 @@ even while no Python code can run in the main thread. The clock thread ends the 
 Rejected: `loop.add_signal_handler`, which a blocked loop starves; and ending a context in the handler itself, which may
 have interrupted the main thread while it held the lock of that very context.
 
-State: `_lock` guards the listeners; handlers are installed and removed by the main thread only, as Python demands; the
-counts belong to the clock thread. A forked child starts with the handlers that were there before.
+State: `_lock` guards the listeners; handlers are installed and removed, and run, by the main thread only, as Python
+demands; the counts belong to the clock thread. A forked child starts with the handlers that were there before.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class _Registry:
         self._by_python: dict[int, int] = {}
         self._delivered: dict[int, int] = {}
         self._seen = 0
+        self._is_letting_others_run = False
 
     def add(self, listener: _Listener) -> None:
         with self._lock:
@@ -118,10 +119,16 @@ class _Registry:
         del frame
         seen = self._seen
         self._write(number | _FROM_PYTHON)
+        if self._is_letting_others_run:
+            return  # it has interrupted itself: a flood of signals would go deeper than the stack
+        self._is_letting_others_run = True
         # C code that holds the interpreter for long, such as a regular expression, lets handlers run but no other
         # thread: this is the only moment in which the clock thread can hear of it. It is not waited for without end,
         # since it may need a lock that the interrupted code holds.
-        waiting.let_others_run(lambda: self._seen != seen, _LET_RUN)
+        try:
+            waiting.let_others_run(lambda: self._seen != seen, _LET_RUN)
+        finally:
+            self._is_letting_others_run = False
 
     def _write(self, byte: int) -> None:
         try:

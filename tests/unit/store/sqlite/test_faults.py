@@ -196,7 +196,7 @@ class TestFiles:
 def as_nobody(path: Path, expression: str) -> str:
     """Evaluate an expression in a child process that has no rights to the file but those of everyone."""
     for folder in (path.parent, *path.parent.parents):
-        if folder.stat().st_uid == os.getuid() and folder.name.startswith(("pytest-", "test_")):
+        if folder.stat().st_uid == os.getuid() and folder.name.startswith(("pytest-", "popen-", "test_")):
             folder.chmod(0o755)
 
     def evaluate() -> str:
