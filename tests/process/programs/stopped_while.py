@@ -41,7 +41,7 @@ def serves() -> None:
 
 
 def stops() -> None:
-    print("stopping")
+    print("stop begins")
     sys.stdin.readline()
     print("stopped")
     stopped.set()
