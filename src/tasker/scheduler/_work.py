@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -266,7 +267,8 @@ class Work:
 
     def _define(self, entry: Entry, now: int) -> Definition | None:
         try:
-            return Definition(entry.id, str(entry.plan), entry.plan.next_after(now))
+            # Thousands of schedules often have few texts.
+            return Definition(entry.id, sys.intern(str(entry.plan)), entry.plan.next_after(now))
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
             return None

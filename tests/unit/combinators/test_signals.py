@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasker import Cancelled, Context, concurrence, run, with_shutdown, with_signal_notify
-from tasker._core import clock
+from tasker._core import clock, waiting
 from tasker.combinators import _signals
 from tasker.combinators._signals import _FROM_PYTHON, _Listener, _Registry, listening, reason_of, signals_of
 from tests._support.leftovers import eventually
@@ -355,6 +355,25 @@ def test_two_signals_while_c_code_blocks_are_two(monkeypatch: pytest.MonkeyPatch
         assert first.wait(5)
         signal.raise_signal(ONE)
         assert again.wait(5)
+
+
+def test_a_handler_that_interrupts_itself_does_not_wait_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    depths: list[int] = []
+    depth = 0
+
+    def flooded(is_enough: object, seconds: float) -> None:
+        nonlocal depth
+        depth += 1
+        depths.append(depth)
+        signal.raise_signal(ONE)  # as many as come in the meantime
+        depth -= 1
+
+    monkeypatch.setattr(waiting, "let_others_run", flooded)
+    with listening((ONE,), lambda number: None):
+        signal.raise_signal(ONE)
+        signal.raise_signal(ONE)
+
+    assert depths == [1, 1]
 
 
 def test_a_forked_child_has_the_handlers_that_were_there_before() -> None:
