@@ -25,12 +25,12 @@ from typing import TypeVar
 from pymysql import err
 
 from tasker.errors import StoreUnavailable, TaskerError
-from tasker.store.mysql._connecting import Attempt
+from tasker.store._attempt import Attempt
+from tasker.store._watchdog import Watchdog
 from tasker.store.mysql._errors import too_late, translated
 from tasker.store.mysql._link import Link
 from tasker.store.mysql._session import Session
 from tasker.store.mysql._target import Target
-from tasker.store.mysql._watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Own:
 
     def _afresh(self) -> None:
         self._turn = threading.Lock()
-        self._attempt: Attempt | None = None
+        self._attempt: Attempt[Link] | None = None
         self._link: Link | None = None
 
     def run(self, work: Callable[[Session], T], deadline: float, limit: float) -> T:
@@ -96,7 +96,7 @@ class Own:
     def _connect(self, deadline: float, limit: float) -> Link:
         # At most one attempt is under way: if it blocks, the next call waits for the same one.
         if self._attempt is None:
-            self._attempt = Attempt(self._target.connect)
+            self._attempt = Attempt(self._target.connect, Link.close)
         try:
             link = self._attempt.wait(deadline)
         except BaseException as error:

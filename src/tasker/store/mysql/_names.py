@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from tasker.store._namespace import checked_identifier
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _LONGEST_DATABASE = 64
 
 
@@ -15,28 +14,7 @@ def checked_database(name: str) -> str:
         TypeError: It is no string.
         ValueError: It is no identifier of at most 63 characters.
     """
-    return _checked(name, "database")
-
-
-def checked_namespace(name: str) -> str:
-    """Return the name of a namespace, if it is empty or a plain identifier.
-
-    Raises:
-        TypeError: It is no string.
-        ValueError: It is no identifier of at most 63 characters.
-    """
-    return "" if name == "" else _checked(name, "namespace")
-
-
-def _checked(name: str, argument: str) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"{argument}: expected a string, got {name!r}")
-    if _IDENTIFIER.fullmatch(name) is None:
-        raise ValueError(
-            f"{argument}: expected an identifier (a letter or underscore, then letters, digits and underscores, "
-            f"at most 63 in all), got {name!r}"
-        )
-    return name
+    return checked_identifier(name, "database")
 
 
 def quoted(name: str) -> str:

@@ -13,9 +13,9 @@ from operator import attrgetter
 from tasker._core.durations import seconds_of
 from tasker.errors import StaleToken
 from tasker.ports import ScheduleState
+from tasker.store._namespace import checked_namespace
 from tasker.store.mysql._database import Database, Results
 from tasker.store.mysql._literals import Sql, key_literal, number, owner_literal, text
-from tasker.store.mysql._names import checked_namespace
 from tasker.store.mysql._packets import Packet, changing, reading
 from tasker.store.mysql._rows import states_of
 from tasker.store.mysql._schedules import NUMBERS, facts

@@ -31,6 +31,7 @@ from tasker.ports import (
     ScheduleState,
     Skip,
 )
+from tasker.store._namespace import checked_namespace
 from tasker.store.mysql import (
     _control_statements,
     _deletion_statements,
@@ -54,7 +55,6 @@ from tasker.store.mysql._literals import (
     text_of,
     words,
 )
-from tasker.store.mysql._names import checked_namespace
 from tasker.store.mysql._packets import Packet
 from tasker.store.mysql._rows import grant_of, ids_of, instance_of, picked, records_of, state_of, states_of
 

@@ -29,11 +29,11 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from tasker.errors import StoreUnavailable, TaskerError
-from tasker.store.postgresql._connecting import Attempt
-from tasker.store.postgresql._errors import too_late, translated
+from tasker.store._attempt import Attempt
+from tasker.store._watchdog import Watchdog, duplicate_of
+from tasker.store.postgresql._errors import not_connected, too_late, translated
 from tasker.store.postgresql._session import Connection, Session
 from tasker.store.postgresql._target import Target
-from tasker.store.postgresql._watchdog import Watchdog, duplicate_of
 
 T = TypeVar("T")
 Pool = ConnectionPool[Connection]
@@ -72,7 +72,7 @@ class Own:
 
     def _afresh(self) -> None:
         self._turn = threading.Lock()
-        self._attempt: Attempt | None = None
+        self._attempt: Attempt[Connection] | None = None
         self._connection: Connection | None = None
         self._handle: socket.socket | None = None
 
@@ -109,13 +109,13 @@ class Own:
         if self._connection is None or self._handle is None:
             self._drop()
             self._connection = self._connect(deadline, limit)
-            self._handle = duplicate_of(self._connection)
+            self._handle = duplicate_of(self._connection.fileno())
         return self._connection, self._handle
 
     def _connect(self, deadline: float, limit: float) -> Connection:
         # At most one attempt is under way: if it blocks, the next call waits for the same one.
         if self._attempt is None:
-            self._attempt = Attempt(self._target.connect, psycopg.Connection.close)
+            self._attempt = Attempt(self._target.connect, psycopg.Connection.close, not_connected)
         try:
             connection = self._attempt.wait(deadline)
         except BaseException:
@@ -156,7 +156,7 @@ class Borrowed:
             connection = self._borrow(deadline, limit)
             try:
                 with (
-                    duplicate_of(connection) as handle,
+                    duplicate_of(connection.fileno()) as handle,
                     _with_autocommit(connection),
                     _one_call(connection, handle, deadline, limit),
                 ):
@@ -174,7 +174,7 @@ class Borrowed:
 
         while True:
             # Not called here: a pool may check its connections, and does so without any limit.
-            attempt = Attempt(get, self._give_back)
+            attempt = Attempt(get, self._give_back, not_connected)
             try:
                 connection = attempt.wait(deadline)
             except BaseException:

@@ -39,6 +39,21 @@ def translated(error: psycopg.Error) -> TaskerError:
     return StoreUnavailable(f"PostgreSQL is not available: {text}")
 
 
+def not_connected(error: BaseException) -> BaseException:
+    """Return what to raise instead of the error with which an attempt to connect has failed.
+
+    What comes from a function of the user's, which fetches a password or checks a connection, is not chained and not
+    quoted: its text may hold that password.
+    """
+    if isinstance(error, TaskerError) or not isinstance(error, Exception):
+        return error
+    if not isinstance(error, psycopg.Error):
+        return StoreUnavailable(f"cannot connect: {type(error).__name__}")
+    reported = translated(error)
+    reported.__cause__ = error
+    return reported
+
+
 def are_tables_gone(error: BaseException) -> bool:
     """Tell whether the tables that were there before are not any more."""
     return isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName))

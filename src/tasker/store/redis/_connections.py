@@ -24,11 +24,11 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from tasker.errors import StoreUnavailable, TaskerError
-from tasker.store.redis._connecting import Attempt
+from tasker.store._attempt import Attempt
+from tasker.store._watchdog import Watchdog
 from tasker.store.redis._errors import MovedElsewhere, too_late, translated
 from tasker.store.redis._session import Session
 from tasker.store.redis._target import Target
-from tasker.store.redis._watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Connection:
 
     def _afresh(self) -> None:
         self._turn = threading.Lock()
-        self._attempt: Attempt | None = None
+        self._attempt: Attempt[Session] | None = None
         self._session: Session | None = None
 
     def run(self, work: Callable[[Session], T], deadline: float, limit: float) -> T:
@@ -108,7 +108,7 @@ class Connection:
     def _connect(self, deadline: float, limit: float) -> Session:
         # At most one attempt is under way: if it blocks, the next call waits for the same one.
         if self._attempt is None:
-            self._attempt = Attempt(self._open, self._not_connected)
+            self._attempt = Attempt(self._open, Session.close, self._not_connected)
         try:
             session = self._attempt.wait(deadline)
         except BaseException:

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
+from tasker.store._watchdog import duplicate_of
 from tasker.store.redis._handshake import Server, server_of
 from tasker.store.redis._scripts import Script
-from tasker.store.redis._watchdog import duplicate_of
 
 
 class Wire(Protocol):
@@ -57,7 +57,7 @@ class Session:
         self.server: Server = server_of((int(clock[0]), int(clock[1])), info)
         self.birth: bytes | None = None
         self._socket = _socket_of(wire)
-        self.handle: socket.socket = duplicate_of(self._socket)
+        self.handle: socket.socket = duplicate_of(self._socket.fileno())
 
     @property
     def was_ended(self) -> bool:

@@ -4,7 +4,8 @@ import pytest
 
 pytest.importorskip("pymysql")
 
-from tasker.store.mysql._names import checked_database, checked_namespace, quoted
+from tasker.store._namespace import checked_namespace
+from tasker.store.mysql._names import checked_database, quoted
 
 
 @pytest.mark.parametrize("name", ["a", "A_1", "_", "x" * 63])

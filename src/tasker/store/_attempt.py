@@ -1,8 +1,8 @@
 """Opening a connection, within a limit that holds whatever blocks.
 
 A name server that does not answer, a handshake on a frozen server, a pool that checks its connections on a dead
-socket: none of them can be interrupted from outside. So they block a worker thread, and are left behind when time is
-up. What arrives late is handed back.
+socket, a sentinel that is asked first: none of them can be interrupted from outside. So they block a worker thread, and
+are left behind when time is up. What arrives late is given back.
 """
 
 from __future__ import annotations
@@ -10,44 +10,54 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-
-import psycopg
+from typing import Generic, TypeVar
 
 from tasker._core import threads
-from tasker.errors import StoreUnavailable, TaskerError
-from tasker.store.postgresql._errors import translated
-from tasker.store.postgresql._session import Connection
+
+T = TypeVar("T")
 
 
-class Attempt:
+def _as_it_is(error: BaseException) -> BaseException:
+    return error
+
+
+class Attempt(Generic[T]):
     """One attempt to get a connection, under way in a worker thread."""
 
-    def __init__(self, get: Callable[[], Connection], give_back: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        get: Callable[[], T],
+        give_back: Callable[[T], object],
+        report: Callable[[BaseException], BaseException] = _as_it_is,
+    ) -> None:
         """Begin.
 
         Args:
             get: What gets the connection; it may block for any time.
             give_back: What becomes of a connection that nobody waits for any more.
+            report: Says what to raise instead of an error of `get`.
         """
         self._get = get
         self._give_back = give_back
+        self._report = report
         self._lock = threading.Lock()
         self._is_abandoned = False
         self._arrived = threading.Event()
-        self._connection: Connection | None = None
+        self._connection: T | None = None
         self._error: BaseException | None = None
         threads.submit(self._run)
 
-    def wait(self, deadline: float) -> Connection | None:
+    def wait(self, deadline: float) -> T | None:
         """Return the connection, or `None` if it is not there by the deadline; then wait again or abandon it.
 
         Raises:
-            TaskerError: What `get` raised, in tasker's words.
+            BaseException: What `report` has made of the error of `get`.
         """
         if not self._arrived.wait(max(0.0, deadline - time.monotonic())):
             return None
         if self._error is not None:
-            raise _reported(self._error)
+            # Not where it was caught, else what was raised in the first place would hang on to it.
+            raise self._report(self._error)
         return self._connection
 
     def abandon(self) -> None:
@@ -70,18 +80,3 @@ class Attempt:
             if is_abandoned:
                 self._give_back(connection)
         self._arrived.set()
-
-
-def _reported(error: BaseException) -> BaseException:
-    """Return what to raise instead of the error with which an attempt to connect has failed.
-
-    What comes from a function of the user's, which fetches a password or checks a connection, is not chained and not
-    quoted: its text may hold that password.
-    """
-    if isinstance(error, TaskerError) or not isinstance(error, Exception):
-        return error
-    if not isinstance(error, psycopg.Error):
-        return StoreUnavailable(f"cannot connect: {type(error).__name__}")
-    reported = translated(error)
-    reported.__cause__ = error
-    return reported

@@ -1,9 +1,10 @@
 """The end of patience with one call: what works on a socket that is dead, or whose server is frozen.
 
-A time limit of the server does not help where the server does not answer, and the driver waits for as long as the
-socket lives. So the socket is shut down from the clock thread; the driver then sees its end at once, and the connection
-is thrown away. What is shut down is a duplicate of the descriptor: the driver may close its own at any moment, and the
-number could belong to another file by then.
+A time limit of the server does not help where the server does not answer; one of a driver may be for each piece of an
+answer, so that one which trickles is never too late, or for as long as the socket lives. So the socket is shut down
+from the clock thread; the driver then sees its end at once, and the connection is thrown away. What is shut down is a
+duplicate of the descriptor: the driver may close its own at any moment, and the number could belong to another file by
+then.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ from typing import Self
 
 from tasker._core import clock
 from tasker.errors import StoreUnavailable
-from tasker.store.postgresql._session import Connection
 
 
-def duplicate_of(connection: Connection) -> socket.socket:
-    """Return a second handle on the socket of an open connection; the caller closes it.
+def duplicate_of(descriptor: int) -> socket.socket:
+    """Return a second handle on an open socket; the caller closes it.
 
     Raises:
         StoreUnavailable: The process has no descriptor left.
     """
     try:
-        return socket.socket(fileno=os.dup(connection.fileno()))
+        return socket.socket(fileno=os.dup(descriptor))
     except OSError as error:
         raise StoreUnavailable(f"no file descriptor for the connection: {error}") from error
 
