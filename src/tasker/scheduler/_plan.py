@@ -110,7 +110,7 @@ class Plan:
         return found
 
     def _compute(self, micros: int) -> int | None:
-        if isinstance(self._schedule, Interval):
+        if type(self._schedule) is Interval:  # one derived from it may have slots of its own
             return self._schedule.next_micros(micros)
         slot = self._schedule.next_after(instant_of(micros))
         if slot is None:

@@ -371,7 +371,7 @@ class Work:
         free = self._free()
         if free <= 0 or self._now() < self._pace.claim_at:
             return
-        proposals, skips = self._proposals()
+        proposals, skips = self._proposals(free)
         if skips:
             self._skip(skips)
         if not proposals:
@@ -400,12 +400,12 @@ class Work:
             return 0
         return self._settings.max_running - len(self._active)
 
-    def _proposals(self) -> tuple[list[Proposal], list[Skip]]:
+    def _proposals(self, free: int) -> tuple[list[Proposal], list[Skip]]:
         now = self._link.now()
         proposals: list[Proposal] = []
         skips: list[Skip] = []
         # Some more than can be run, as others may be quicker; asking for all that is due would be asking in vain.
-        for entry in self._agenda.take(now, min(_AT_MOST, 2 * self._free() + _SOME_MORE)):
+        for entry in self._agenda.take(now, min(_AT_MOST, 2 * free + _SOME_MORE)):
             wish = self._consider(entry, now, _due.look_again)
             if isinstance(wish, Proposal):
                 proposals.append(wish)
@@ -418,9 +418,8 @@ class Work:
         self._pace.note_claim(len(done.ids), is_busy=bool(self._active))
         for skip in skips:
             entry = self._entries[skip.id]
-            if skip.id in done.ids:
-                self._announce.skipped(skip.id, skip.passed)
             if skip.id in done.ids and entry.state is not None:
+                self._announce.skipped(skip.id, skip.passed)
                 self._learn(entry, changed(entry.state, decided=skip.through), done.now)
             else:
                 self._to_register[skip.id] = entry  # its row has changed: read it again

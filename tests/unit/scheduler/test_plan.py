@@ -36,6 +36,17 @@ def test_a_plan_says_its_schedule() -> None:
     assert str(plan(schedule.Daily(hour=4, tz="UTC"))) == "every day at 04:00 in UTC"
 
 
+def test_an_interval_that_was_derived_from_keeps_its_own_slots() -> None:
+    class Later(schedule.Interval):
+        def next_after(self, instant: datetime) -> datetime | None:
+            slot = super().next_after(instant)
+            return None if slot is None else slot + timedelta(hours=1)
+
+    later = plan(Later(days=1, anchor=START))
+
+    assert later.next_after(at("01-02 12:00")) == at("01-03 01:00")
+
+
 def test_a_plan_says_the_same_in_every_process() -> None:
     class Nameless:
         def next_after(self, instant: datetime) -> datetime | None:
