@@ -19,10 +19,10 @@ from tasker.ports import Action, Definition, Ending, Grant, Held, Outcome, Passe
 from tasker.store.redis import Repository, Store
 from tests._support.redis_server import (
     RedisServer,
-    free_port,
     redis_server,  # noqa: F401 - a fixture
     redis_url,  # noqa: F401 - a fixture
 )
+from tests._support.server_process import free_port
 
 TTL = 60_000_000
 SLOTS = 16_384

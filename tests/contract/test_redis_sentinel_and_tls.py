@@ -18,7 +18,8 @@ from tasker.contract._promises import wait_for
 from tasker.errors import StoreUnavailable
 from tasker.ports import Definition, Grant, Held, Proposal
 from tasker.store.redis import Store
-from tests._support.redis_server import RedisServer, find_redis, free_port
+from tests._support.redis_server import RedisServer, find_redis
+from tests._support.server_process import free_port
 from tests._support.services import require_or_skip
 
 LONG = 60_000_000
