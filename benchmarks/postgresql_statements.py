@@ -10,23 +10,21 @@ ratio means something on a slow machine too. Run it from the root of the project
     python -m benchmarks.postgresql_statements [--seconds 3] [--rows 10000] [--fast]
 """
 
-# ruff: noqa: INP001, S101, S608, T201 - a program of one file, which measures, checks and prints
+# ruff: noqa: INP001, S608, T201 - a program of one file, which measures, checks and prints
 
 from __future__ import annotations
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 
 import psycopg
 
-from tasker.ports import Definition, Ending, Grant, Outcome, Proposal
+from benchmarks.turns import Turns, rate
+from tasker.ports import Definition
 from tasker.store.postgresql import Store
 from tests._support.postgres import PostgresServer
 
-OWNER = "benchmark"
-TTL = 15_000_000
 FLOOR_BATCH = 100
 BATCHES = (100, 256)
 ROUNDS = 3
@@ -79,62 +77,6 @@ def measure(server: PostgresServer, rows: int, seconds: float) -> None:
         )
     print_counters(server)
     store.close()
-
-
-class Turns:
-    """Claims the next batch of ids and ends its runs, at each call."""
-
-    def __init__(self, store: Store, ids: list[str], batch: int) -> None:
-        """Begin with the first ids."""
-        self._store = store
-        self._ids = ids
-        self._batch = batch
-        self._begin = 0
-        self._times: tuple[list[float], list[float]] = ([], [])
-
-    def __call__(self) -> int:
-        """Return how many runs that were."""
-        ids = self._ids[self._begin : self._begin + self._batch]
-        self._begin = (self._begin + self._batch) % (len(self._ids) - self._batch)
-        slot = time.time_ns() // 1_000 - 1_000
-        begun = time.perf_counter()
-        grants = self._store.claim(OWNER, TTL, len(ids), [Proposal(id, slot) for id in ids]).grants
-        claimed = time.perf_counter()
-        answers = self._store.finish(OWNER, [ending(grant) for grant in grants]).answers
-        self._times[0].append(claimed - begun)
-        self._times[1].append(time.perf_counter() - claimed)
-        assert len(grants) == len(answers)
-        return len(answers)
-
-    @property
-    def claiming(self) -> float:
-        """Milliseconds of the median claim."""
-        return statistics.median(self._times[0]) * 1000
-
-    @property
-    def ending(self) -> float:
-        """Milliseconds of the median finish."""
-        return statistics.median(self._times[1]) * 1000
-
-
-def ending(grant: Grant) -> Ending:
-    """Return a success."""
-    return Ending(
-        id=grant.id,
-        token=grant.token,
-        outcome=Outcome.SUCCEEDED,
-        through=grant.slot,
-        next_slot=grant.slot + 1_000_000,
-    )
-
-
-def rate(step: Callable[[], int], seconds: float) -> float:
-    """Repeat a step for a while and return how many things it did a second."""
-    count = 0
-    begun = time.perf_counter()
-    while (elapsed := time.perf_counter() - begun) < seconds:
-        count += step()
-    return count / elapsed
 
 
 def print_counters(server: PostgresServer) -> None:

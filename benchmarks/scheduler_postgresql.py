@@ -23,7 +23,8 @@ from datetime import UTC, datetime
 import psycopg
 
 import tasker
-from benchmarks.postgresql_statements import FLOOR, FLOOR_TABLE, rate
+from benchmarks.postgresql_statements import FLOOR, FLOOR_TABLE
+from benchmarks.turns import rate
 from tasker import Context, Run, Scheduler, schedule
 from tasker.ports import Claimed, Finished
 from tasker.store.postgresql import Store
