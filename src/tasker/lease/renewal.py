@@ -5,9 +5,9 @@ was asked for, less a margin; kept on the clock that counts suspension. Whatever
 this process, whoever holds the lease is told that it is lost when that deadline passes, before the store can give it
 to another. A reply that the lease is gone ends it at once; no reply at all changes nothing but the time that is left.
 
-State: `_lock` guards the leases, their deadlines and the times. The thread starts with a lease and ends with `close`,
-or when there has been no lease for a while. Those who are told of a loss are told in that thread, or in the clock's
-while a call blocks that one, and must not block.
+State: `_lock` guards the leases, their deadlines, the times and the call under way. The thread starts with a lease and
+ends with `close`, or when there has been no lease for a while. Those who are told of a loss are told in that thread, or
+in the clock's while a call blocks that one, and must not block.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from tasker._core import clock, threads
-from tasker._core.waiting import Bell
+from tasker._core.waiting import Bell, Gate
 from tasker.errors import LeaseLost, StoreUnavailable
 from tasker.ports import Held, Renewed
 
@@ -92,7 +92,7 @@ class Renewal:
         self._bell = Bell()
         self._has_thread = False
         self._is_closed = False
-        self._is_asking = False
+        self._asking: Gate | None = None
         self._is_slow = False
         self._next_at = 0.0
         self._watchdog: clock.Timer | None = None
@@ -130,11 +130,18 @@ class Renewal:
             self._leases.pop(held, None)
 
     def close(self) -> None:
-        """End the thread; the leases that are left are not renewed any more."""
+        """End the thread; the leases that are left are not renewed any more.
+
+        A call that is under way is waited for, as long as one may take: it would open its connection again in a store
+        that is closed meanwhile.
+        """
         with self._lock:
             self._is_closed = True
             self._leases.clear()
+            asking = self._asking
         self._bell.ring()
+        if asking is not None:
+            asking.wait(self._call_limit)
 
     def _run(self) -> None:
         while True:
@@ -179,6 +186,7 @@ class Renewal:
             left = self._first_deadline() - sent if asked else 0.0
             if left <= 0 or self._next_at > sent:
                 return
+            self._asking = Gate()
         reply = self._ask(tuple(asked), min(self._call_limit, left))
         took = now.boottime() - sent
         with self._lock:
@@ -189,7 +197,6 @@ class Renewal:
 
     def _ask(self, asked: Sequence[Held], timeout: float) -> Renewed | None:
         """Call the store; those whose time passes while the call blocks are told by the clock's thread."""
-        self._is_asking = True
         self._watch()
         try:
             return self._renew(self._owner, self._micros, asked, timeout)
@@ -201,17 +208,19 @@ class Renewal:
                 logger.exception("leases could not be renewed")
         finally:
             with self._lock:
-                self._is_asking = False
+                asking, self._asking = self._asking, None
                 watchdog, self._watchdog = self._watchdog, None
             if watchdog is not None:
                 watchdog.cancel()
+            if asking is not None:
+                asking.open()
         return None
 
     def _watch(self) -> None:
         self._tell_the_late()
         now = clock.current()
         with self._lock:
-            if self._is_asking and self._leases:
+            if self._asking is not None and self._leases:
                 left = max(0.0, self._first_deadline() - now.boottime())
                 self._watchdog = now.call_at(now.monotonic() + left + _SLACK, self._watch)
 

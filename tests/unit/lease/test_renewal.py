@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tasker._core import threads
 from tasker._core.waiting import Gate
 from tasker.errors import LeaseLost, StoreUnavailable, TaskerError
 from tasker.lease.renewal import Renewal
@@ -358,6 +359,37 @@ class TestThread:
         eventually(lambda: self.count() == 0, "the thread goes on")
         clock.advance(60)
         assert (store.asked, holder.heard) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("takes", "closed_at"),
+        [
+            pytest.param(2, 7, id="for its answer"),
+            pytest.param(1000, 9, id="no longer than a call may take"),
+        ],
+    )
+    def test_close_waits_for_a_call_that_is_under_way(
+        self, clock: VirtualClock, store: Store, renewal: Renewal, takes: float, closed_at: float
+    ) -> None:
+        def answer(held: Sequence[Held]) -> frozenset[str]:
+            Gate().wait(takes)
+            return frozenset({"a"})
+
+        def close() -> None:
+            renewal.close()
+            closed.append(clock.elapsed)
+
+        closed: list[float] = []
+        lost: list[LeaseLost] = []
+        store.answer = answer
+        renewal.add(A, 0, lost.append)
+        clock.advance(6)
+
+        threads.start("closing", close)
+        clock.advance(10)
+
+        assert closed == [closed_at]
+        clock.advance(1000)
+        assert (store.times(), lost) == ([5], [])
 
     def test_it_ends_when_there_was_no_lease_for_a_while_and_starts_again(
         self, clock: VirtualClock, store: Store, renewal: Renewal, holder: Holder
