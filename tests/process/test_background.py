@@ -77,7 +77,7 @@ def test_a_task_that_does_not_stop_is_reported_and_does_not_hold_the_program(whe
         program.ends_with(status, within=5)
 
     assert "still running 0.2 s after being asked to stop: 'stuck'" in program.err
-    assert "ERROR 'stuck' is still running:" in program.err
+    assert "ERROR 'stuck' is still running 0." in program.err
     assert "await asyncio.sleep(3600)" in program.err
 
 

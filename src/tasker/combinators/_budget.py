@@ -33,6 +33,7 @@ class TimeToStop:
         self.grace = grace
         self._above = above
         self._lock = threading.Lock()
+        self._began_at = 0.0
         self._over_at: float | None = None
 
     def under(self, ctx: Context) -> DerivedContext:
@@ -44,13 +45,18 @@ class TimeToStop:
         with self._lock:
             if self._over_at is None:
                 self.grace = self.rest()
-                self._over_at = clock.current().monotonic() + self.grace
+                self._began_at = clock.current().monotonic()
+                self._over_at = self._began_at + self.grace
 
     def rest(self) -> float:
         """Return the seconds that are left; before it begins, all of them."""
         if self._over_at is None:
             return grace_within(self._above, self.grace)
         return max(0.0, self._over_at - clock.current().monotonic())
+
+    def asked_for(self) -> float:
+        """Return the seconds since it has begun."""
+        return clock.current().monotonic() - self._began_at
 
 
 class Budget(TimeToStop):
@@ -65,7 +71,6 @@ class Budget(TimeToStop):
         """Make a budget of `grace` seconds that has not begun."""
         super().__init__(grace)
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._began_at = 0.0
         self._timer: clock.Timer | None = None
         self._is_closed = False
 
@@ -92,7 +97,7 @@ class Budget(TimeToStop):
         if is_closed and not is_exiting():
             return
         find = what_holds_the_exit if is_closed else partial(running_tasks, self.loop)
-        report_and_exit(find, self.grace, clock.current().monotonic() - self._began_at)
+        report_and_exit(find, self.grace, self.asked_for())
 
 
 _waiting_for_the_exit: clock.Timer | None = None

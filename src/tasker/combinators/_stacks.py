@@ -6,13 +6,14 @@ import asyncio
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from itertools import dropwhile
 from types import FrameType
 from typing import Any, NamedTuple
 
 from tasker._core import threads
 from tasker._core.loops import outcome_of
-from tasker._core.task import AsyncCall
+from tasker._core.task import AsyncCall, Task
 
 _MACHINERY = frozenset({"asyncio", "threading", "tasker"})
 
@@ -32,8 +33,9 @@ class RunningTask(NamedTuple):
 def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
     """Return what runs in worker threads, and what runs on a loop, the user's own included; from any thread.
 
-    If there is nothing of that, the loop itself is named, which may be waiting for threads that are not tasker's;
-    without a loop, what the main thread does instead of running one.
+    A task that waits for neither, such as one that still frees its lease, is named too. If there is nothing of all
+    that, the loop itself is named, which may be waiting for threads that are not tasker's; without a loop, what the
+    main thread does instead of running one.
     """
     frames = sys._current_frames()
     found = [RunningTask(name, _text(_stack_of(frames.get(ident)))) for name, ident in threads.running()]
@@ -44,12 +46,36 @@ def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
     step = _stack_of(frames.get(thread or 0))
     # A task that is in the middle of a step, because it blocks the loop, is where the loop's thread is.
     blocking = asyncio.current_task(loop)
+    between: list[list[FrameType]] = []
     for task in sorted(asyncio.all_tasks(loop), key=id):
         coroutine: Any = task.get_coro()
-        if getattr(coroutine, "cr_code", None) is not outcome_of.__code__:
+        if getattr(coroutine, "cr_code", None) is outcome_of.__code__:
+            between.append(_frames_of(coroutine))
+        else:
             stack = _inside(step) if task is blocking else _frames_of(coroutine)
             found.append(RunningTask(task.get_name(), _text(stack)))
+    found.extend(_waiting_by_themselves(between, {each.name for each in found}))
     return found or [RunningTask("the event loop", _text(step))]
+
+
+def _waiting_by_themselves(stacks: list[list[FrameType]], names: set[str]) -> Iterator[RunningTask]:
+    """Of the tasks that mostly wait for others, return those that wait for none that runs."""
+    waiting = [(task, stack) for stack in stacks if (task := _innermost(stack)) is not None]
+    for task, stack in waiting:
+        inside = set(_under(task))
+        if names.isdisjoint(each.name for each in (task, *inside)) and inside.isdisjoint(each for each, _ in waiting):
+            yield RunningTask(task.name, _text(stack))
+
+
+def _innermost(stack: list[FrameType]) -> Task | None:
+    owners = (frame.f_locals.get("self") for frame in reversed(stack))
+    return next((owner for owner in owners if isinstance(owner, Task)), None)
+
+
+def _under(task: Task) -> Iterator[Task]:
+    for child in task.children:
+        yield child
+        yield from _under(child)
 
 
 def is_exiting() -> bool:

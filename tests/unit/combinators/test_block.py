@@ -599,6 +599,7 @@ def test_where_it_still_runs_is_logged(kind: str, clock: VirtualClock, caplog: p
 
     (record,) = [record for record in caplog.records if "is still running" in record.getMessage()]
     assert record.levelno == logging.ERROR
+    assert "'ignores_everything' is still running 7.0 s after it was asked to stop:\n" in record.getMessage()
     assert "await BACKGROUND.wait_async(3600)" in record.getMessage()
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from tasker import Context, concurrence, run, sequence, to_task, with_timeout
+from tasker import Context, Task, concurrence, run, sequence, to_task, with_timeout
 from tasker.combinators._stacks import RunningTask, running_tasks
 
 
@@ -153,6 +153,53 @@ def test_what_the_user_started_on_the_loop_is_listed() -> None:
     assert sorted(task.name for task in found) == ["program", "stray"]
     stray = next(task for task in found if task.name == "stray")
     assert first_line_of(stray.stack) == "await event.wait()"
+
+
+class Draining(Task):
+    """Has no function of the user's: it waits for something of tasker's."""
+
+    def __init__(self, *children: Task) -> None:
+        super().__init__("draining", children)
+        self.begun, self.end = asyncio.Event(), asyncio.Event()
+
+    async def _body(self, ctx: Context) -> None:
+        self.begun.set()
+        await deep_inside_async(self.end)
+
+
+def found_beside(draining: Draining, task: Task) -> list[RunningTask]:
+    """Return what runs while `task` does, with `draining` in it."""
+    found: list[RunningTask] = []
+
+    async def look() -> None:
+        await draining.begun.wait()
+        await asyncio.sleep(0)
+        found.extend(running_tasks(asyncio.get_running_loop()))
+        draining.end.set()
+
+    run(concurrence(sequence(task), look))
+    return [each for each in found if each.name != "look"]
+
+
+def test_a_task_that_waits_by_itself_is_listed_and_those_around_it_are_not() -> None:
+    draining = Draining(to_task(deep_inside, "idle"))
+
+    (found,) = found_beside(draining, with_timeout(60, concurrence(draining)))
+
+    assert found.name == "draining"
+    assert "await deep_inside_async(self.end)" in found.stack
+
+
+def test_a_task_that_waits_for_one_that_runs_is_not_listed() -> None:
+    async def stuck() -> None:
+        await deep_inside_async(draining.end)
+
+    inner = to_task(stuck, "stuck")
+    draining = Draining(inner)
+
+    found = found_beside(draining, concurrence(inner, draining))
+
+    assert [task.name for task in found] == ["stuck"]
 
 
 def test_if_nothing_runs_the_loop_is_named() -> None:
