@@ -1,16 +1,20 @@
-"""A program that gets a signal while it waits for something, as the argument says; under `main`."""
+"""A program that gets a signal while it waits for something, as the arguments say; under `main`.
+
+After what it waits for come the grace, and for a lock the kind of its store and where that is.
+"""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 import threading
 
 import tasker
 from tasker import Context
-from tasker.store import memory
 
-factory = memory.LockerFactory()
+kind, where = sys.argv[3:4] or ["memory"], sys.argv[4:]
+factory = importlib.import_module(f"tasker.store.{kind[0]}").LockerFactory(*where)
 stopped = threading.Event()
 
 
@@ -55,5 +59,5 @@ match sys.argv[1]:
     case _:
         tasks = [tasker.sequence(tasker.with_shutdown(serves, stops), serves)]
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-tasker.main(*tasks, grace=30)
+tasker.main(*tasks, grace=float(sys.argv[2]))
 print("returned")
