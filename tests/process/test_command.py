@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from tasker import Cancelled, Context, Task, command, run
 from tests._support.alive import comes_true, is_alive, is_gone
 from tests._support.leftovers import nothing_left_behind
 from tests._support.processes import MARGIN, Program
+from tests._support.services import require_or_skip
 
 COMMANDS = Path(__file__).parent / "programs" / "commands.py"
 REPORT = 1.0
@@ -224,6 +227,17 @@ def test_no_process_is_left_when_the_program_ends_in_a_hurry(
 
     assert len(pids_of(program)) == 2
     assert all(is_gone(pid) for pid in pids_of(program))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of the end of its parent")
+def test_setpriv_ends_a_command_with_a_program_that_is_killed() -> None:
+    require_or_skip(shutil.which("setpriv"), "setpriv, of util-linux")
+    with under_main("that dies with it", "5") as program:
+        program.wait_for("ready").signal(signal.SIGKILL)
+        program.ends_with(-signal.SIGKILL, within=1)
+
+    (pid,) = pids_of(program)
+    assert is_gone(pid)
 
 
 def test_a_command_that_fails_ends_the_program_with_its_last_lines() -> None:

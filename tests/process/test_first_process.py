@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests._support.processes import Program
+from tests._support.services import require_or_skip
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -19,14 +21,19 @@ PROGRAMS = Path(__file__).parent / "programs"
 @cache
 def command() -> list[str]:
     """Return the command that makes a program process 1 of a namespace of its own."""
-    if shutil.which("unshare") is None:
-        pytest.skip("process 1 needs `unshare`, which only Linux has")
+    if sys.platform != "linux":
+        pytest.skip("only Linux has process namespaces")
+    require_or_skip(shutil.which("unshare"), "unshare, of util-linux")
     # It waits for the program and ends as the program does; if it is killed, so is the program.
     usual = ["unshare", "--pid", "--fork", "--kill-child"]
+    refusals = []
     for each in (usual, [*usual, "--user", "--map-root-user"]):
-        if subprocess.run([*each, "true"], capture_output=True, check=False).returncode == 0:
+        tried = subprocess.run([*each, "true"], capture_output=True, text=True, check=False)
+        if tried.returncode == 0:
             return each
-    pytest.skip("the kernel does not let these tests make a process namespace")
+        refusals.append(tried.stderr.strip())
+    # Also in CI: in a sandbox that forbids both, there is nothing to install.
+    pytest.skip(f"the kernel lets these tests make no process namespace: {', '.join(refusals)}")
 
 
 @contextmanager

@@ -146,7 +146,7 @@ def main(
     children = to_tasks(tasks)
     budget = Budget(seconds_of(grace, "grace"))
     delay = seconds_of(drain_delay, "drain_delay")
-    numbers = signals_of(tuple(signals))
+    numbers = signals_of(signals)
     refuse_on_loop("main()", "await concurrence(...)(ctx), or background() in a framework's lifespan")
     refuse_while_imported_by_a_child("main()")
     lifecycle = Lifecycle(children)

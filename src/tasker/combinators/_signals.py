@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -200,19 +200,22 @@ def listening(
         _registry.remove(listener)
 
 
-def signals_of(given: tuple[Any, ...]) -> tuple[int, ...]:
+def signals_of(given: Iterable[Any]) -> tuple[int, ...]:
     """Return what the user gave as signal numbers.
 
     Raises:
-        TypeError: One of them is no number.
+        TypeError: It is one instead of several, or one of them is no number.
         ValueError: There is no such signal, or it cannot be handled.
     """
-    for each in given:
+    if not isinstance(given, Iterable):
+        raise TypeError(f"signals: expected several, as in [signal.SIGTERM], got {given!r}")
+    numbers = tuple(given)
+    for each in numbers:
         if not isinstance(each, int) or isinstance(each, bool):
             raise TypeError(f"signals: expected members of signal.Signals, got {each!r}")
         if each not in signal.valid_signals() or each in (signal.SIGKILL, signal.SIGSTOP):
             raise ValueError(f"signals: {each!r} is no signal that can be handled")
-    return tuple(int(each) for each in given)
+    return tuple(int(each) for each in numbers)
 
 
 def reason_of(number: int) -> Cancelled:

@@ -29,7 +29,8 @@ def application_of(given: object, what: str, parameters: int) -> tuple[Applicati
     if _count_of(app) not in {None, parameters}:
         other = "serve.wsgi" if what == "serve.asgi" else "serve.asgi"
         raise TypeError(
-            f"{what}: {given!r} does not take {parameters} arguments; if it is of the other kind, use {other}"
+            f"{what}: {given!r} does not take {parameters} arguments; if it is of the other kind, use {other}, and if"
+            " it makes the application, call it"
         )
     name = given if isinstance(given, str) else getattr(app, "__qualname__", None) or type(app).__qualname__
     return app, name.rpartition("<locals>.")[2]

@@ -105,7 +105,10 @@ def asgi(
     for option in options:
         if (why := _NOT_HERE.get(option)) is not None:
             raise ValueError(f"serve.asgi: {option!r} makes no sense here: {why}")
-    uvicorn.config_of(found, options)
+    try:
+        uvicorn.config_of(found, options)
+    except TypeError as error:
+        raise TypeError(f"serve.asgi: uvicorn does not take these options: {error}") from error
     return _Asgi(
         name,
         found,

@@ -33,11 +33,22 @@ def program_of(given: str, folder: str | None, env: Mapping[str, str] | None) ->
     for each in search.split(os.pathsep):
         if Path(each, given).is_file():
             _check(Path(each, given), given)
-    raise FileNotFoundError(f"command: there is no program {given!r} in PATH={search}; install it, or give its path")
+    raise _missing(given, f"in PATH={search}; install it, or give its path")
 
 
 def _check(path: Path, given: str) -> None:
     if not path.is_file():
-        raise FileNotFoundError(f"command: there is no program {given!r} at {path.absolute()}")
+        raise _missing(given, f"at {path.absolute()}")
     if not os.access(path, os.X_OK):
         raise PermissionError(f"command: {path.absolute()} is not executable; chmod +x makes it so")
+
+
+def _missing(given: str, where: str) -> FileNotFoundError:
+    first, _, arguments = given.partition(" ")
+    if not arguments:
+        return FileNotFoundError(f"command: there is no program {given!r} {where}")
+    # They are not shown: they may be secret.
+    return FileNotFoundError(
+        f"command: there is no program {first!r} with a space and more in its name; no shell is involved, so give each"
+        " argument by itself"
+    )

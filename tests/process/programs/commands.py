@@ -21,6 +21,8 @@ match sys.argv[1]:
         tasks = [tasker.command("sh", "-c", STUBBORN, grace=1000)]
     case "beside a stuck thread":
         tasks = [tasker.command("sh", "-c", STUBBORN, grace=1000), tasker.to_task(stuck)]
+    case "that dies with it":
+        tasks = [tasker.command("setpriv", "--pdeathsig", "TERM", "sh", "-c", "echo pid $$; echo ready; sleep 1000")]
     case _:
         tasks = [tasker.command("sh", "-c", "echo no such table; exit 7", "hunter2", env={"PASSWORD": "hunter2"})]
 tasker.main(*tasks, grace=float(sys.argv[2]))

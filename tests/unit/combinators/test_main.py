@@ -433,6 +433,7 @@ def test_off_the_main_thread_without_signals_it_works() -> None:
         ({"drain_delay": -1}, ValueError),
         ({"drain_delay": None}, TypeError),
         ({"signals": ["SIGINT"]}, TypeError),
+        ({"signals": signal.SIGINT}, TypeError),
         ({"signals": [signal.SIGKILL]}, ValueError),
     ],
 )

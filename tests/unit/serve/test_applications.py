@@ -86,12 +86,17 @@ def test_what_cannot_be_called_is_refused(given: Any) -> None:
 
 @pytest.mark.parametrize(
     ("app", "what", "parameters", "other"),
-    [(wsgi_app, "serve.asgi", 3, "serve.wsgi"), (asgi_app, "serve.wsgi", 2, "serve.asgi")],
+    [
+        (wsgi_app, "serve.asgi", 3, "serve.wsgi"),
+        (asgi_app, "serve.wsgi", 2, "serve.asgi"),
+        (lambda: asgi_app, "serve.asgi", 3, "serve.wsgi"),
+    ],
 )
-def test_an_application_of_the_other_kind_is_refused(app: Any, what: str, parameters: int, other: str) -> None:
-    with pytest.raises(
-        TypeError, match=f"does not take {parameters} arguments; if it is of the other kind, use {other}"
-    ):
+def test_an_application_of_the_other_kind_and_what_makes_one_are_refused(
+    app: Any, what: str, parameters: int, other: str
+) -> None:
+    text = f"arguments; if it is of the other kind, use {other}, and if it makes the application, call it"
+    with pytest.raises(TypeError, match=f"does not take {parameters} {text}"):
         application_of(app, what, parameters)
 
 

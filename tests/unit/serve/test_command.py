@@ -208,7 +208,7 @@ def test_what_is_wrong_with_an_argument_is_said_without_it(
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [
-        (lambda: command("no such program"), FileNotFoundError, "there is no program 'no such program' in PATH="),
+        (lambda: command("no-such-program"), FileNotFoundError, "there is no program 'no-such-program' in PATH="),
         (lambda: command("/etc/passwd"), PermissionError, "/etc/passwd is not executable"),
         (lambda: command("/no/such"), FileNotFoundError, "there is no program '/no/such' at /no/such"),
         (lambda: command("sh", cwd="/no/such"), FileNotFoundError, "cwd: there is no folder '/no/such'"),

@@ -20,15 +20,17 @@ BACKGROUND = Context.background()
 
 
 class Server:
-    """Knows what was asked of it."""
+    """Knows what was asked of it; the context `until_it_serves` ends when it has begun."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
+        self.until_it_serves = BACKGROUND.with_cancel()
         self._shutdown = threading.Event()
 
     def serve_forever(self) -> None:
         self.log.append("serving")
-        self._shutdown.wait(5)
+        self.until_it_serves.cancel()
+        self._shutdown.wait(60)
 
     def shutdown(self) -> None:
         self.log.append("shutdown")
@@ -38,14 +40,10 @@ class Server:
         self.log.append("closed")
 
 
-def ending_after(seconds: float) -> Context:
-    return BACKGROUND.with_timeout(seconds)
-
-
 def test_at_the_end_it_is_shut_down_and_closed() -> None:
     server = Server()
 
-    run(forever(server), ending_after(0.01))
+    run(forever(server), server.until_it_serves)
 
     assert server.log == ["serving", "shutdown", "closed"]
 
@@ -65,15 +63,21 @@ def test_one_that_fails_is_closed_too() -> None:
 def test_one_without_a_close_is_only_shut_down() -> None:
     class Plain:
         def __init__(self) -> None:
+            self.until_it_serves = BACKGROUND.with_cancel()
             self.done = threading.Event()
 
         def serve_forever(self) -> None:
-            self.done.wait(5)
+            self.until_it_serves.cancel()
+            self.done.wait(60)
 
         def shutdown(self) -> None:
             self.done.set()
 
-    run(forever(Plain()), ending_after(0.01))
+    server = Plain()
+
+    run(forever(server), server.until_it_serves)
+
+    assert server.done.is_set()
 
 
 def test_under_an_ended_context_it_is_left_alone() -> None:
@@ -91,10 +95,11 @@ def test_a_close_that_hangs_is_given_up_after_the_grace(monkeypatch: pytest.Monk
 
     class Hanging(Server):
         def server_close(self) -> None:
-            hold.wait(5)
+            hold.wait(60)
 
+    server = Hanging()
     with pytest.raises(ShutdownTimeout):
-        run(forever(Hanging(), grace=0.01), ending_after(0.01))
+        run(forever(server, grace=0.01), server.until_it_serves)
     hold.set()
 
 
@@ -112,9 +117,11 @@ def test_a_close_that_hangs_is_given_up_after_the_grace(monkeypatch: pytest.Monk
 def test_the_servers_of_the_standard_library_work(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     serve = socketserver.BaseServer.serve_forever
     monkeypatch.setattr(socketserver.BaseServer, "serve_forever", lambda self: serve(self, 0.01))
+    until_it_serves = BACKGROUND.with_cancel()
+    monkeypatch.setattr(socketserver.BaseServer, "service_actions", lambda self: until_it_serves.cancel())
     server = make()
 
-    run(forever(server), ending_after(0.02))
+    run(forever(server), until_it_serves)
 
     assert server.socket.fileno() == -1
 

@@ -39,6 +39,14 @@ def test_a_path_that_is_not_there_is_refused(folder: Path) -> None:
         program_of("./no", str(folder), None)
 
 
+@pytest.mark.parametrize("given", ["mysql -phunter2 shop", "./mysql -phunter2 shop"])
+def test_a_line_for_a_shell_is_refused_and_its_arguments_are_not_shown(given: str, folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="so give each argument by itself") as caught:
+        program_of(given, str(folder), {"PATH": str(folder)})
+
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("given", ["script", "./script"])
 def test_what_is_not_executable_is_refused(given: str, folder: Path) -> None:
     with pytest.raises(PermissionError, match=re.escape(f"{folder / 'script'} is not executable")):
