@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
 from itertools import dropwhile
-from types import FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NamedTuple
 
 from tasker._core import threads
@@ -16,6 +17,8 @@ from tasker._core.loops import outcome_of
 from tasker._core.task import AsyncCall, Task
 
 _MACHINERY = frozenset({"asyncio", "threading", "tasker"})
+# What can be suspended in Python code, and how the names of its attributes begin.
+_KINDS: dict[type, str] = {CoroutineType: "cr", GeneratorType: "gi", AsyncGeneratorType: "ag"}
 
 
 class RunningTask(NamedTuple):
@@ -153,12 +156,25 @@ def _frames_of(coroutine: Any) -> list[FrameType]:  # noqa: ANN401 - coroutines 
     if getattr(coroutine, "cr_code", None) is AsyncCall.outcome.__code__:
         coroutine = coroutine.cr_await
     while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        kind = _KINDS.get(type(coroutine))
+        if kind is None:
+            coroutine = _inside_of(coroutine)
+            continue
+        frame = getattr(coroutine, f"{kind}_frame")
         if frame is None:
             break
         frames.append(frame)
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+        coroutine = getattr(coroutine, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
     return frames
+
+
+def _inside_of(step: object) -> object:
+    """Return what is behind a step of an asynchronous generator, or behind `__await__`: both are of C and show nothing.
+
+    Returns:
+        `None` if it is something else, such as a future.
+    """
+    return next((each for each in gc.get_referents(step) if type(each) in _KINDS), None)
 
 
 def _text(frames: list[FrameType]) -> str:

@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator, Generator
+from functools import partial
+from typing import Any
+
+import pytest
 
 from tasker import Context, Task, concurrence, run, sequence, to_task, with_timeout
 from tasker.combinators._stacks import RunningTask, running_tasks
@@ -153,6 +158,58 @@ def test_what_the_user_started_on_the_loop_is_listed() -> None:
     assert sorted(task.name for task in found) == ["program", "stray"]
     stray = next(task for task in found if task.name == "stray")
     assert first_line_of(stray.stack) == "await event.wait()"
+
+
+class Awaitable:
+    """Hands on to a coroutine, as the requests of many clients do."""
+
+    def __init__(self, end: asyncio.Event) -> None:
+        self._end = end
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return deep_inside_async(self._end).__await__()
+
+
+async def messages(end: asyncio.Event) -> AsyncGenerator[int]:
+    yield 1
+    await Awaitable(end)
+
+
+async def yields_through_a_generator(end: asyncio.Event) -> None:
+    await AwaitedByGenerator(end)
+
+
+class AwaitedByGenerator(Awaitable):
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from deep_inside_async(self._end).__await__()
+
+
+async def consumes(end: asyncio.Event) -> None:
+    async for _ in messages(end):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("function", "between"), [(consumes, "in messages"), (yields_through_a_generator, "in __await__")]
+)
+def test_an_async_task_is_followed_through_generators_and_whatever_can_be_awaited(function: Any, between: str) -> None:
+    found: list[RunningTask] = []
+
+    async def program(ctx: Context) -> None:
+        end = asyncio.Event()
+
+        async def look() -> None:
+            await asyncio.sleep(0)
+            found.extend(running_tasks(asyncio.get_running_loop()))
+            end.set()
+
+        await concurrence(to_task(partial(function, end), "stuck"), look)(ctx)
+
+    run(program)
+
+    (stack,) = [task.stack for task in found if task.name == "stuck"]
+    assert between in stack
+    assert ", in deep_inside_async\n    await event.wait()" in stack
 
 
 class Draining(Task):
