@@ -16,7 +16,7 @@ from typing import Any
 from tasker import Context
 from tasker._core import clock, threads
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 def timers() -> int:

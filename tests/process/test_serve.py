@@ -136,6 +136,16 @@ def test_an_application_that_hangs_at_its_end_is_left_within_the_grace() -> None
     assert "did not return within 1.8 s of its stop" in program.err
 
 
+def test_an_application_that_is_still_starting_is_canceled_at_once() -> None:
+    with web("asgi", 0, 25, "hangs at its start") as program:
+        program.wait_for("lifespan.startup").signal(signal.SIGTERM)
+        program.ends_with(0, within=1)
+
+    assert "start canceled" in program.out
+    assert "listens on" not in program.err
+    assert "ERROR" not in program.err
+
+
 def test_an_application_that_does_not_start_is_a_failure_with_its_own_error() -> None:
     with web("asgi", 0, 25, "fails to start") as program:
         program.ends_with(1, within=10)

@@ -56,7 +56,7 @@ class _Asgi(Task):
             _uvicorn.Application(self._app, is_draining), sockets, self._options, lambda: self._listens(sockets[0])
         )
 
-        def stop(stopping: Context) -> None:
+        async def stop(stopping: Context) -> None:
             server.stop_within(stopping.remaining())
 
         await perform(with_shutdown(server.run_here, stop, grace=self._grace), ctx)
@@ -79,8 +79,9 @@ def asgi(
 
     It has started when it listens, after the application's own start-up. When the context ends it takes no new
     connections, answers the requests that it has, and lets the application shut down; what is still running after
-    four fifths of the grace is canceled. From the first signal on, `main`'s `drain_delay` included, its answers ask
-    clients that keep their connections to close them, so that no request meets a connection that is about to close.
+    four fifths of the grace is canceled. An application that is still starting up is canceled at once. From the first
+    signal on, `main`'s `drain_delay` included, its answers ask clients that keep their connections to close them, so
+    that no request meets a connection that is about to close.
 
     uvicorn's own handling of signals is off, and it leaves logging as it is.
 

@@ -6,7 +6,8 @@ What is different from the server as it is:
 - When it stops, it first takes every connection that waits to be accepted, so that closing its socket resets none. Then
   it lets clients that keep their connection send one more request, whose answer tells them that the connection closes;
   an idle connection that is closed at once may be one on which a request is on its way.
-- A start that fails is an error, and not the end of the process.
+- A start that fails is an error, and not the end of the process; one that is not over when the program stops is
+  canceled, and so is an end that takes too long.
 """
 
 from __future__ import annotations
@@ -50,18 +51,40 @@ class Application:
         self._is_draining = is_draining
         self.failure: BaseException | None = None
         """What left it while it started."""
+        self._life: asyncio.Task[Any] | None = None
+        self._has_stopped = False
+        self._is_canceled = False
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Handle a connection, or the life of the application."""
-        if scope["type"] == "http" and scope["http_version"].startswith("1"):
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http" and scope["http_version"].startswith("1"):
             await self._app(scope, receive, self._that_closes(send))
-            return
-        try:
+        else:
             await self._app(scope, receive, send)
+
+    async def cancel(self) -> None:
+        """Cancel the life of the application, if it has not come to its end, and wait until it has left."""
+        if self._life is not None and not self._has_stopped:
+            self._is_canceled = True
+            self._life.cancel()
+            await asyncio.wait([self._life])
+
+    async def _live(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self._life = asyncio.current_task()
+
+        async def tell(message: ASGISendEvent) -> None:
+            self._has_stopped = message["type"].startswith("lifespan.shutdown")
+            if not self._is_canceled:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, tell)
         except BaseException as error:
-            if scope["type"] == "lifespan":
+            if not (self._is_canceled and isinstance(error, asyncio.CancelledError)):
                 self.failure = error
-            raise
+                raise
 
     def _that_closes(self, send: ASGISendCallable) -> ASGISendCallable:
         async def closing(message: ASGISendEvent) -> None:
@@ -91,12 +114,14 @@ class Server(uvicorn.Server):
         self._sockets = sockets
         self._on_started = started
         self._answers_until: float | None = None
+        self._start: asyncio.Timeout | None = None
 
     async def run_here(self) -> None:
         """Serve until `should_exit`, and then until every request is answered."""
         try:
             await self.serve(self._sockets)
         finally:
+            await self._wrapped.cancel()
             for listener in self._sockets:
                 listener.close()
             for connection in list(self.server_state.connections):
@@ -105,9 +130,11 @@ class Server(uvicorn.Server):
                     transport.abort()
 
     def stop_within(self, seconds: float) -> None:
-        """Begin to stop; from any thread."""
+        """Begin to stop, on the loop."""
         self._answers_until = clock.current().monotonic() + seconds * _FOR_REQUESTS
         self.should_exit = True
+        if self._start is not None:
+            self._start.reschedule(0)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -115,11 +142,18 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, and listen."""
+        """Start the application, and listen; give up if it is to stop meanwhile."""
         try:
-            await super().startup(sockets)
+            async with asyncio.timeout(None) as self._start:
+                await super().startup(sockets)
         except SystemExit:
             self.started = False
+        except TimeoutError:
+            if not self.should_exit:
+                raise
+            return
+        finally:
+            self._start = None
         if not self.started:
             raise RuntimeError("the application did not start; its own error is above, or in the log") from (
                 self._wrapped.failure

@@ -36,11 +36,23 @@ async def live(receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.failed", "message": "no database"})
             raise LookupError("no database")
         print(message["type"])
+        if "hangs at its start" in sys.argv and message["type"] == "lifespan.startup":
+            await start(send)
         if "hangs at its end" in sys.argv and message["type"] == "lifespan.shutdown":
             await asyncio.sleep(1000)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+async def start(send: Any) -> None:
+    try:
+        await asyncio.sleep(1000)
+    except asyncio.CancelledError as error:
+        print("start canceled")
+        # As Starlette does.
+        await send({"type": "lifespan.startup.failed", "message": repr(error)})
+        raise
 
 
 def wsgi_app(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:

@@ -392,12 +392,16 @@ def test_no_timer_is_left_on_the_loop_when_the_context_ends_just_after_the_last_
 
 
 def test_nothing_is_left_behind() -> None:
-    async def leaves(ctx: Context) -> None:
-        await ctx.wait_async()
-
     async def work() -> None:
+        begun: list[Context] = []
+
+        async def leaves(inner: Context) -> None:
+            begun.append(inner)
+            if len(begun) == 20:
+                asyncio.get_running_loop().call_soon(ctx.cancel)
+            await inner.wait_async()
+
         with BACKGROUND.with_cancel() as ctx:
-            asyncio.get_running_loop().call_later(0.01, ctx.cancel)
             await concurrence(*[with_grace(3600, leaves) for _ in range(20)])(ctx)
             assert hooks(ctx) == 0
         assert tasks_of_loop() == set()
