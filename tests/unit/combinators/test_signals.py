@@ -74,9 +74,11 @@ def test_a_signal_is_heard_while_the_loop_is_blocked() -> None:
 
 
 def test_a_signal_is_heard_while_the_main_thread_waits_for_a_lock() -> None:
-    threading.Timer(0.01, lambda: signal.pthread_kill(threading.main_thread().ident or 0, ONE)).start()
+    def sends_one(ctx: Context) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, ONE)
+        ctx.wait()
 
-    run(with_signal_notify(until_the_end, ONE))
+    run(with_signal_notify(sends_one, ONE))
 
 
 def test_a_failure_while_stopping_is_raised() -> None:
