@@ -28,10 +28,13 @@ def test_ctrl_c_ends_what_runs_and_is_raised(task: object) -> None:
 
 
 def test_ctrl_c_while_the_loop_waits_is_heard() -> None:
-    threading.Timer(0.01, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)).start()
+    async def waits_for_ctrl_c(ctx: Context) -> None:
+        main = threading.main_thread().ident or 0
+        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
+        await ctx.wait_async()
 
     with pytest.raises(KeyboardInterrupt):
-        run(until_the_end_async)
+        run(waits_for_ctrl_c)
 
 
 def test_ctrl_c_lets_tasks_clean_up() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import selectors
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,8 +16,9 @@ from tasker._core import clock as clocks
 from tasker._core import threads
 from tasker._core.loops import run_in_new_loop
 from tasker.combinators import _main
-from tasker.combinators._loop_watch import LoopWatch
+from tasker.combinators._loop_watch import LoopWatch, _waits
 from tasker.testing import VirtualClock
+from tests._support.leftovers import eventually
 from tests._support.tasks import in_turn
 
 
@@ -172,6 +174,17 @@ def test_while_it_is_blocked_it_says_for_how_long(looks: Looks) -> None:
     assert seconds == pytest.approx([0, 7.4, 0])
 
 
+def once_the_loop_waits(then: Callable[[], object]) -> None:
+    """Call something in another thread when the loop of this one has nothing to do."""
+    loop_thread = threading.get_ident()
+
+    def work() -> None:
+        eventually(lambda: _waits(sys._current_frames().get(loop_thread)), "the loop is never seen to wait")
+        then()
+
+    threading.Thread(target=work).start()
+
+
 def test_a_loop_that_waits_is_left_alone(looks: Looks) -> None:
     asked: list[object] = []
 
@@ -179,9 +192,8 @@ def test_a_loop_that_waits_is_left_alone(looks: Looks) -> None:
         loop = asyncio.get_running_loop()
         with LoopWatch():
             call, loop.call_soon_threadsafe = loop.call_soon_threadsafe, asked.append  # type: ignore[method-assign, assignment]
-            waits = threading.Timer(0.02, in_turn(looks.look, looks.look, lambda: call(done.set)))
             done = asyncio.Event()
-            waits.start()
+            once_the_loop_waits(in_turn(looks.look, looks.look, lambda: call(done.set)))
             await done.wait()
 
     on_a_loop(work)
@@ -197,7 +209,7 @@ def test_a_loop_that_is_written_in_c_and_waits_is_left_alone_too(looks: Looks) -
         loop, done = asyncio.get_running_loop(), asyncio.Event()
         with LoopWatch() as watch:
             look = in_turn(looks.look, lambda: asked.append(watch._is_asked))
-            threading.Timer(0.02, in_turn(look, lambda: loop.call_soon_threadsafe(done.set))).start()
+            once_the_loop_waits(in_turn(look, lambda: loop.call_soon_threadsafe(done.set)))
             await done.wait()
 
     run_in_new_loop(work, uvloop.new_event_loop)

@@ -134,10 +134,9 @@ def test_a_stop_that_ends_at_its_deadline_and_a_start_that_leaves_in_time_are_a_
 
 def test_the_servers_of_the_standard_library_work_as_they_are() -> None:
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        task = with_shutdown(lambda: server.serve_forever(poll_interval=0.01), server.shutdown)
         ctx = BACKGROUND.with_cancel()
-        threading.Timer(0.02, ctx.cancel).start()
-        run(task, ctx)
+        server.service_actions = ctx.cancel  # type: ignore[method-assign]
+        run(with_shutdown(lambda: server.serve_forever(poll_interval=0.01), server.shutdown), ctx)
 
 
 # --- start ends by itself ---
@@ -448,9 +447,16 @@ def test_a_start_that_waits_for_its_thread_is_not_called_after_a_cancellation_of
 
 def test_nothing_is_left_behind_after_many_stops() -> None:
     async def work() -> None:
-        with BACKGROUND.with_timeout(0.01) as ctx:
-            servers = [AsyncServer() for _ in range(50)]
-            await concurrence(*[with_shutdown(server.serve, server.shutdown) for server in servers])(ctx)
+        servers = [AsyncServer() for _ in range(50)]
+
+        async def ends_what_serves() -> None:
+            while not all(server.log for server in servers):  # noqa: ASYNC110 - a turn or two
+                await asyncio.sleep(0)
+            ctx.cancel()
+
+        with BACKGROUND.with_cancel() as ctx:
+            tasks = [with_shutdown(server.serve, server.shutdown) for server in servers]
+            await concurrence(*tasks, ends_what_serves)(ctx)
 
     with nothing_left_behind(BACKGROUND):
         asyncio.run(work())

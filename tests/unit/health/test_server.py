@@ -174,8 +174,10 @@ def test_under_main_it_knows_what_has_started_and_what_stops() -> None:
 def test_it_closes_its_port_and_leaves_nothing_behind() -> None:
     ports: list[int] = []
     with pytest.MonkeyPatch.context() as patch, nothing_left_behind():
+        ctx = Context.background().with_cancel()
         patch.setattr("tasker.health._server.port_in", lambda listener: noted(ports, port_in(listener)))
-        run(health.server(0, "127.0.0.1"), Context.background().with_timeout(0.05))
+        patch.setattr("tasker.health._http.HealthServer.service_actions", lambda self: ctx.cancel())
+        run(health.server(0, "127.0.0.1"), ctx)
 
     with pytest.raises(ConnectionRefusedError):
         ask(ports[0], "/livez")
