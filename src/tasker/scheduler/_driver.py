@@ -97,6 +97,7 @@ class Driver:
                     self._wakes_soon = False
                 work.close()
             self._work = None
+            work.tell_hosts()
 
     def _has_messages(self) -> bool:
         """Tell whether there is something to do; if not, the thread ends, and the next message starts another."""

@@ -92,6 +92,7 @@ class Work:
         self._post = post
         self._entries: dict[str, Entry] = {}
         self._leaving: dict[str, Entry] = {}
+        self._gone: list[Entry] = []
         self._successors: dict[str, deque[Entry]] = {}
         self._active: dict[str, ActiveRun] = {}
         # Those of them whose end is to be recorded, and whether somebody waits for that.
@@ -216,6 +217,12 @@ class Work:
         self._renewal.close()
         self._guard(self._presence.leave)
         self._stop_listening()
+
+    def tell_hosts(self) -> None:
+        """Tell of the entries that have left; of the last ones only when the store is let go of, as others close it."""
+        gone, self._gone = self._gone, []
+        for entry in gone:
+            entry.host.left(entry, entry.error)
 
     def _guard(self, step: Callable[[], object]) -> None:
         """Do a step; an error that is not the store's absence ends all entries, each with that error."""
@@ -513,10 +520,12 @@ class Work:
                 self._forget(active)
         for entry in [entry for entry in self._leaving.values() if entry.active is None]:
             del self._leaving[entry.id], self._entries[entry.id]
-            entry.host.left(entry, entry.error)
+            self._gone.append(entry)
             waiting = self._successors.get(entry.id)
             while waiting and entry.id not in self._entries:
                 self.join(waiting.popleft())
+        if self._entries:
+            self.tell_hosts()
 
     def _trim(self) -> None:
         now = self._now()

@@ -891,6 +891,15 @@ class TestStatements:
         calls = Counter(name for name, _ in way.calls)
         assert calls == {"register": 1, "poll": 100, "beat": 20, "instances": 7, "leave": 1}
 
+    def test_the_last_word_is_said_before_the_task_returns_and_whoever_waits_closes_the_store(
+        self, clock: VirtualClock, way: Way, journal: Journal
+    ) -> None:
+        way.delays["leave"] = 2
+        begun = clock.boottime()
+        run_for(10, scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting()))
+        assert [when - begun for when in way.called("leave")] == [pytest.approx(10)]
+        assert clock.boottime() - begun == pytest.approx(12)
+
     def test_history_is_trimmed_now_and_then(self, clock: VirtualClock, store: SteadyStore, journal: Journal) -> None:
         way = Way(store)
         run_for(300, scheduler_on(way, history=20).with_schedule("job", EACH_SECOND, journal.noting()))
