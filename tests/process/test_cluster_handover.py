@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from contextlib import closing
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,7 +13,6 @@ import pytest
 from tasker.ports import Outcome, RunRecord
 from tasker.store import open_store
 from tests._support.cluster import PROGRAMS, Cluster
-from tests._support.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests._support.processes import MARGIN, Program
 
 pytestmark = pytest.mark.slow
@@ -35,12 +34,10 @@ def slot_of(program: Program, attempt: int) -> int:
 
 
 @pytest.mark.parametrize("schedule", ["anchored", "from the last run"])
-@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 def test_the_run_of_an_instance_that_stops_is_started_by_another_within_about_a_second(
-    kind: str, schedule: str, request: pytest.FixtureRequest, tmp_path: Path
+    store_url: str, schedule: str
 ) -> None:
-    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else f"sqlite:///{tmp_path}/tasker.db"
-    with Cluster(LONG_RUN, url, "--schedule", schedule) as cluster:
+    with Cluster(LONG_RUN, store_url, "--schedule", schedule) as cluster:
         (holder,) = cluster.start()
         slot = slot_of(holder, 1)
         (other,) = cluster.start()
@@ -55,7 +52,7 @@ def test_the_run_of_an_instance_that_stops_is_started_by_another_within_about_a_
         other.say("done")
         other.wait_for("done.")
         cluster.stop(within=1)
-    first, second = history(url, slot)
+    first, second = history(store_url, slot)
     assert [(each.outcome, each.attempt) for each in (first, second)] == [
         (Outcome.INTERRUPTED, 1),
         (Outcome.SUCCEEDED, 2),
@@ -67,8 +64,34 @@ def test_the_run_of_an_instance_that_stops_is_started_by_another_within_about_a_
     assert cluster.complaints() == []
 
 
+def test_the_run_of_an_instance_that_is_killed_is_started_by_another_when_its_lease_is_over(store_url: str) -> None:
+    lease = 1.5
+    with Cluster(LONG_RUN, store_url, f"--lease={lease}", "--call-limit=0.5") as cluster:
+        (holder,) = cluster.start()
+        slot = slot_of(holder, 1)
+        (other,) = cluster.start()
+        other.wait_for("up.")
+        killed = time.time()  # which is the clock of every store on this machine
+        cluster.kill(holder)
+        assert slot_of(other, 2) == slot
+        other.say("done")
+        other.wait_for("done.")
+        cluster.stop(within=1)
+    first, second = history(store_url, slot)
+    assert [(each.outcome, each.attempt) for each in (first, second)] == [
+        (Outcome.LEASE_LOST, 1),
+        (Outcome.SUCCEEDED, 2),
+    ]
+    assert first.started is not None
+    assert second.started is not None
+    assert first.owner != second.owner
+    assert second.started - first.started >= lease * 1_000_000
+    assert second.started / 1_000_000 - killed < lease + 1 + MARGIN
+    assert cluster.complaints() == []
+
+
 def test_a_run_that_was_frozen_for_longer_than_its_lease_hears_that_it_is_lost_and_counts_for_nothing(
-    postgres_url: str,  # noqa: F811
+    postgres_url: str,
 ) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE fenced (token bigint NOT NULL)")

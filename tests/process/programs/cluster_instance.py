@@ -5,44 +5,38 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import tasker
 from tasker import Context, Run, schedule
 from tasker.ports import Store
 from tests._support.cluster_journal import open_journal
+from tests._support.cluster_stores import store_at
 
 NAME = f"instance {os.getpid()}"
 
 
-def store_of(url: str, call_limit: float, stack: ExitStack, *, pooled: bool) -> Store:
-    if url.startswith("sqlite:///"):
-        from tasker.store import sqlite
-
-        return sqlite.Store(url.removeprefix("sqlite:///"), call_limit=call_limit)
-    from tasker.store import postgresql
-
-    if not pooled:
-        return postgresql.Store(f"{url}?application_name={quote(NAME)}", call_limit=call_limit)
+def store_of(given: argparse.Namespace, stack: ExitStack) -> Store:
+    if not given.pooled:
+        return store_at(given.store, call_limit=given.call_limit, name=NAME)
     from psycopg_pool import ConnectionPool
 
+    from tasker.store import postgresql
+
     pool: ConnectionPool[Any] = ConnectionPool(
-        url, min_size=1, max_size=2, open=True, kwargs={"application_name": NAME}
+        given.store, min_size=1, max_size=2, open=True, kwargs={"application_name": NAME}
     )
     stack.enter_context(pool)
-    return postgresql.Store(pool, call_limit=call_limit)
+    return postgresql.Store(pool, call_limit=given.call_limit)
 
 
 def main(given: argparse.Namespace) -> None:
     with ExitStack() as stack:
-        journal = open_journal(given.journal)
-        stack.callback(journal.close)
-        store = store_of(given.store, given.call_limit, stack, pooled=given.pooled)
-        stack.callback(store.close)
+        journal = stack.enter_context(closing(open_journal(given.journal)))
+        store = stack.enter_context(closing(store_of(given, stack)))
 
         def work(seconds: float, ctx: Context) -> None:
             run = Run.current()

@@ -10,14 +10,14 @@ import logging
 import os
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
 import tasker
 from tasker import Context, Run, schedule
-from tasker.store import postgresql, sqlite
+from tests._support.cluster_stores import store_at
 
 _WRITE = """WITH ours AS (UPDATE fenced SET token = %(token)s WHERE token <= %(token)s RETURNING token)
 INSERT INTO written (token, pid) SELECT token, %(pid)s FROM ours"""
@@ -57,12 +57,7 @@ def main(given: argparse.Namespace) -> None:
             ctx.raise_if_done()
 
     with ExitStack() as stack:
-        store: postgresql.Store | sqlite.Store
-        if given.store.startswith("sqlite:///"):
-            store = sqlite.Store(given.store.removeprefix("sqlite:///"), call_limit=given.call_limit)
-        else:
-            store = postgresql.Store(given.store, call_limit=given.call_limit)
-        stack.callback(store.close)
+        store = stack.enter_context(closing(store_at(given.store, call_limit=given.call_limit)))
         if connection is not None:
             stack.callback(connection.close)
         scheduler = tasker.Scheduler(store, name=f"instance {os.getpid()}", lease=given.lease)
