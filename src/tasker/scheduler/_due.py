@@ -37,9 +37,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class PassOver:
-    """Decide these slots without running any of them."""
+    """Decide these slots without running any of them; `following` is the slot after them, if there is one."""
 
     passed: Passed
+    following: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,15 @@ def _decide_due(plan: Plan, start: int, first: int, now: int) -> Decision:
     last, count = plan.last_until(start, now)
     if last is None or last > earliest:
         return Run(first if last is None else last)
-    return PassOver(Passed(first, last, count, Reason.MISFIRED))
+    return PassOver(Passed(first, last, count, Reason.MISFIRED), plan.next_after(last))
 
 
 def _decide_in_order(plan: Plan, start: int, first: int, earliest: int, now: int) -> Decision:
     slot = plan.next_after(earliest)
     if slot is None or slot > now:
         last, count = plan.last_until(start, now)
-        return PassOver(Passed(first, first if last is None else last, count, Reason.MISFIRED))
+        last = first if last is None else last
+        return PassOver(Passed(first, last, count, Reason.MISFIRED), plan.next_after(last))
     last, count = plan.last_until(earliest, now)
     if count is None and last is not None:
         # Too many to make up for: only the newest of them.

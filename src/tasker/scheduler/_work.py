@@ -116,6 +116,8 @@ class Work:
         self._fatal: BaseException | None = None
         self._poll_at = self._trim_at = 0.0
         self._pace = Pace(is_local=is_local)
+        # Whether others won slots that the last claim asked for.
+        self._has_rivals = False
         self._poll_every = math.inf if is_local else _POLL_EVERY
         self._stop_listening = store.on_ring(partial(post, Work.look_soon)) if isinstance(store, Local) else _nothing
         self._register_again_at = self._now() + _REGISTER_EVERY
@@ -291,30 +293,32 @@ class Work:
             # A claim whose answer was lost took effect only after it had been given back.
             self._unsure.add(entry.id)
         if entry.active is None and not entry.is_leaving:
-            self._consider(entry, now, _due.decide)
+            self._consider(entry, now)
 
-    def _consider(
+    def _consider(self, entry: Entry, now: int) -> None:
+        """Decide when to look at an entry, to ask the store for a slot of it."""
+        match self._decide(entry, now, _due.decide):
+            case _due.Wait(until):
+                self._agenda.put(entry, until)
+            case _due.Run(slot):
+                self._agenda.put(entry, min(slot, now))
+            case _due.PassOver():
+                self._agenda.put(entry, now)
+            case _due.Finished():
+                self._agenda.put(entry, None)
+            case None:
+                pass
+
+    def _decide(
         self, entry: Entry, now: int, decide: Callable[[Plan, ScheduleState, int], _due.Decision]
-    ) -> Proposal | Skip | None:
-        """Decide about an entry: put it on the agenda, or say what to ask of the store."""
+    ) -> _due.Decision | None:
         if entry.state is None or entry.host.ctx.done:
             return None
         try:
-            decision = decide(entry.plan, entry.state, now)
-            match decision:
-                case _due.Run(slot, base):
-                    self._agenda.put(entry, min(slot, now))
-                    return Proposal(entry.id, slot, base)
-                case _due.PassOver(passed):
-                    self._agenda.put(entry, now)
-                    return Skip(entry.id, passed.until, passed, entry.plan.next_after(passed.until))
-                case _due.Wait(until):
-                    self._agenda.put(entry, until)
-                case _due.Finished():
-                    self._agenda.put(entry, None)
+            return decide(entry.plan, entry.state, now)
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
-        return None
+            return None
 
     def _give_back(self) -> None:
         """Free what a claim may have taken whose answer was lost."""
@@ -358,7 +362,7 @@ class Work:
         elif entry.state is not None:
             entry.state = _after(entry.state, active.grant, ending, now)
         if not entry.is_leaving:
-            self._consider(entry, now, _due.decide)
+            self._consider(entry, now)
 
     def _poll(self) -> None:
         now = self._now()
@@ -378,9 +382,19 @@ class Work:
         free = self._free()
         if free <= 0 or self._now() < self._pace.claim_at:
             return
-        proposals, skips = self._proposals(free)
-        if skips:
+        now = self._link.now()
+        # Not all that is due: what cannot be run would be asked for in vain. But some more while others are quicker.
+        most = 2 * free + _SOME_MORE if self._has_rivals else free
+        proposals, skips = self._wishes(self._agenda.take(now, min(_AT_MOST, most)), now)
+        try:
             self._skip(skips)
+            self._propose(proposals, free)
+        except StoreUnavailable:
+            for id in (*(skip.id for skip in skips), *(proposal.id for proposal in proposals)):
+                self._agenda.put(self._entries[id], now)
+            raise
+
+    def _propose(self, proposals: list[Proposal], free: int) -> None:
         if not proposals:
             return
         random.shuffle(proposals)
@@ -392,14 +406,16 @@ class Work:
         except StoreUnavailable:
             self._unsure.update(proposal.id for proposal in proposals)
             raise
+        self._has_rivals = len(claimed.grants) < min(free, len(proposals))
         self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active))
         for grant in claimed.grants:
             self._announce.claimed(grant, claimed.now)
             self._start(self._entries[grant.id], grant, sent)
         for state in claimed.refused:
             self._learn(self._entries[state.id], state, claimed.now)
-        answered = {grant.id for grant in claimed.grants} | {state.id for state in claimed.refused}
-        self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
+        if len(claimed.grants) + len(claimed.refused) < len(proposals):
+            answered = {grant.id for grant in claimed.grants} | {state.id for state in claimed.refused}
+            self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
 
     def _free(self) -> int:
         """Return how many runs may be started now."""
@@ -407,20 +423,25 @@ class Work:
             return 0
         return self._settings.max_running - len(self._active)
 
-    def _proposals(self, free: int) -> tuple[list[Proposal], list[Skip]]:
-        now = self._link.now()
+    def _wishes(self, entries: Iterable[Entry], now: int) -> tuple[list[Proposal], list[Skip]]:
+        """Say what to ask of the store for entries whose time has come."""
         proposals: list[Proposal] = []
         skips: list[Skip] = []
-        # Some more than can be run, as others may be quicker; asking for all that is due would be asking in vain.
-        for entry in self._agenda.take(now, min(_AT_MOST, 2 * free + _SOME_MORE)):
-            wish = self._consider(entry, now, _due.look_again)
-            if isinstance(wish, Proposal):
-                proposals.append(wish)
-            elif wish is not None:
-                skips.append(wish)
+        for entry in entries:
+            match self._decide(entry, now, _due.look_again):
+                case _due.Run(slot, base):
+                    proposals.append(Proposal(entry.id, slot, base))
+                case _due.PassOver(passed, following):
+                    skips.append(Skip(entry.id, passed.until, passed, following))
+                case _due.Wait(until):
+                    self._agenda.put(entry, until)
+                case _due.Finished() | None:
+                    pass
         return proposals, skips
 
     def _skip(self, skips: list[Skip]) -> None:
+        if not skips:
+            return
         done = self._link.ask("skip", partial(self._store.skip, skips))
         self._pace.note_claim(len(done.ids), is_busy=bool(self._active))
         for skip in skips:

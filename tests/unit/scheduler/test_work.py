@@ -849,6 +849,44 @@ class TestCapacity:
         assert min(counts.values()) > 5
 
 
+class BusyStore(SteadyStore):
+    """A store whose first rows are locked by somebody when they are claimed for the first time.
+
+    Attributes:
+        asked: How many slots each claim asked for.
+    """
+
+    def __init__(self, locked: int) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self._locked = locked
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        self.asked.append(len(proposals))
+        free = proposals[self._locked if len(self.asked) == 1 else 0 :]
+        return super().claim(owner, ttl, capacity, free)
+
+
+@pytest.mark.usefixtures("clock")
+class TestAsking:
+    """Twelve are due, and four may run at once, for half a minute each."""
+
+    def ask(self, store: BusyStore, journal: Journal) -> list[int]:
+        scheduler = scheduler_on(Way(store), max_running=4)
+        for number in range(12):
+            scheduler.add(f"{number}", EACH_MINUTE, journal.noting(seconds=30))
+        run_for(70, scheduler)
+        return store.asked
+
+    def test_an_instance_asks_for_what_it_can_run(self, journal: Journal) -> None:
+        assert self.ask(BusyStore(locked=0), journal) == [4]
+        assert len(journal.started) == 4
+
+    def test_it_asks_for_more_as_long_as_others_are_quicker(self, journal: Journal) -> None:
+        assert self.ask(BusyStore(locked=3), journal)[:2] == [4, 8]
+        assert len(journal.started) == 4
+
+
 class TestStatements:
     def test_what_is_due_at_once_is_claimed_and_recorded_at_once(self, way: Way, journal: Journal) -> None:
         scheduler = scheduler_on(way)
