@@ -5,7 +5,8 @@ Two rules:
 - What comes within 20 ms is gathered.
 - Statements are paid for from a credit: ten a second for each 64 runs, the first 64 of them in advance, and two more.
   So what happens now and then is sent at once, what is spread over the second gathers for some tens of milliseconds,
-  and a herd pays for itself. The number of statements grows neither with the number of schedules nor with that of the
+  and a herd pays for itself: a quarter of what its runs are worth is kept until their ends are recorded, as they may
+  end one after another. The number of statements grows neither with the number of schedules nor with that of the
   instances.
 
 What stops or is given back is recorded at once, whatever it costs. Asking a store in this process costs nothing: there
@@ -25,7 +26,9 @@ _AFTER_LOSING = 0.250
 _A_SECOND = 2.0
 _A_RUN = 10 / 64
 _A_QUIET_SECOND = 12.0
+# What is kept of the credit: so much, and this share of what the last runs were worth.
 _MOST = 2.0
+_KEPT = 0.25
 
 
 class Pace:
@@ -35,7 +38,7 @@ class Pace:
         """Begin with credit for what comes first; `is_local`: the store is in this process."""
         self._is_local = is_local
         self._gather = _GATHER_LOCALLY if is_local else _GATHER
-        self._credit = _MOST
+        self._credit = self._most = _MOST
         self._runs = 0
         self._since = clock.current().boottime()
         self._losses = 0
@@ -62,6 +65,8 @@ class Pace:
         """Note that a claim was sent that won so many runs; `is_busy`: more may follow soon."""
         now = self._pay()
         self._runs += won
+        if won:
+            self._most = max(_MOST, won * _A_RUN * _KEPT)
         self._losses = 0 if won else self._losses + 1
         if self._losses >= _LOSSES:
             self._claim_at = now + _AFTER_LOSING
@@ -76,6 +81,6 @@ class Pace:
         now = clock.current().boottime()
         seconds = now - self._since
         earned = max(seconds * _A_QUIET_SECOND, seconds * _A_SECOND + self._runs * _A_RUN)
-        self._credit = min(_MOST, self._credit + earned) - 1
+        self._credit = min(self._most, self._credit + earned) - 1
         self._since, self._runs = now, 0
         return now

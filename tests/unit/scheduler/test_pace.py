@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from tasker.scheduler._pace import Pace
+from tasker.testing import VirtualClock
+from tests._support.virtual_time import clock
+
+__all__ = ["clock"]
+
+
+@pytest.fixture
+def pace(clock: VirtualClock) -> Pace:
+    """The pace of a scheduler whose store is elsewhere."""
+    return Pace(is_local=False)
+
+
+def waits(pace: Pace, clock: VirtualClock, times: int) -> list[float]:
+    """Record so many ends one after another, as soon as each may be, and return the seconds before each."""
+    found: list[float] = []
+    for _ in range(times):
+        found.append(round(max(0.0, pace.record_at - clock.boottime()), 3))
+        clock.advance(found[-1])
+        pace.note_record()
+    return found
+
+
+def test_what_happens_now_and_then_is_sent_at_once(pace: Pace, clock: VirtualClock) -> None:
+    for _ in range(3):
+        pace.note_claim(1, is_busy=False)
+        assert waits(pace, clock, 1) == [0]
+        clock.advance(1)
+
+
+def test_the_ends_of_few_runs_share_twelve_statements_a_second(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(10, is_busy=True)
+
+    assert waits(pace, clock, 4) == pytest.approx([0, 0.02, 0.063, 0.083], abs=0.002)
+
+
+def test_a_herd_pays_for_the_statements_that_its_runs_end_in(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(256, is_busy=True)
+
+    assert waits(pace, clock, 6) == [0, 0.02, 0.02, 0.02, 0.02, 0.02]
+
+
+def test_what_a_herd_left_over_does_not_pay_for_those_who_come_later(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(256, is_busy=True)
+    clock.advance(5)
+    pace.note_claim(10, is_busy=True)
+
+    assert waits(pace, clock, 4) == pytest.approx([0, 0.02, 0.063, 0.083], abs=0.002)
