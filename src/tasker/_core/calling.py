@@ -311,7 +311,14 @@ def start_from_anywhere(task: Task, ctx: Context, home: Mailbox, finished: Calla
         return
 
     def begin() -> None:
-        running = variables.run(home.loop.create_task, loops.outcome_of(lambda: task._body(ctx)), name=task.name)
-        running.add_done_callback(lambda running: finished(outcome_of(running, ctx)))
+        running = variables.run(task.launch, home.loop, ctx)
+        at_end = cancelled_at_end(running, ctx, home) if task.is_cancelled_natively else None
+
+        def ended(running: asyncio.Task[Outcome]) -> None:
+            if at_end is not None:
+                at_end.detach()
+            finished(outcome_of(running, ctx))
+
+        running.add_done_callback(ended)
 
     home.post(begin)

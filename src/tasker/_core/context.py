@@ -327,7 +327,7 @@ class CancelContext(DerivedContext):
 
 
 class AtEnd:
-    """Has a hook called when a context ends, at once if it has ended; no more after the end of its `with` block."""
+    """Has a hook called when a context ends, at once if it has ended; no more after `detach` or its `with` block."""
 
     __slots__ = ("_ctx", "_hook")
 
@@ -338,13 +338,17 @@ class AtEnd:
         if not ctx._attach(hook):
             hook()
 
+    def detach(self) -> None:
+        """Have the hook called no more."""
+        self._ctx._detach(self._hook)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ctx._detach(self._hook)
+        self.detach()
 
 
 class Scope:

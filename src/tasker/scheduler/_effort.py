@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from tasker._core.context import Context, DerivedContext
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.task import Task
 from tasker.combinators import Retry, with_timeout
 from tasker.combinators._retry import retrying
-from tasker.scheduler._run import RUN, Run
+from tasker.scheduler._run import RUN
 
 OnRetry = Callable[[int, Exception, float], object]
 """Told on the event loop: the number of the retry, from 1, what failed, and the seconds until it begins."""
@@ -52,5 +53,4 @@ _ONCE = Effort(None, None)
 
 
 def _context_of_try(ctx: Context, number: int) -> DerivedContext:
-    run: Run = ctx.value(RUN)
-    return ctx.with_value(RUN, replace(run, retry=number))
+    return ctx.with_value(RUN, partial(ctx.value(RUN), retry=number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,7 +12,7 @@ from tasker._core.instants import instant_of
 from tasker.ports import Grant
 
 RUN = object()
-"""The key under which the context of a run carries it."""
+"""The key under which the context of a run carries a function that describes it: most tasks never ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +44,10 @@ class Run:
         Raises:
             RuntimeError: It does not belong to one.
         """
-        run: Run | None = current_context().value(RUN)
-        if run is None:
+        describe: Callable[[], Run] | None = current_context().value(RUN)
+        if describe is None:
             raise RuntimeError("Run.current() was called outside a scheduled task")
-        return run
+        return describe()
 
 
 def trigger_of(grant: Grant) -> Literal["schedule", "manual"]:
@@ -54,13 +55,13 @@ def trigger_of(grant: Grant) -> Literal["schedule", "manual"]:
     return "manual" if grant.manual else "schedule"
 
 
-def run_of(grant: Grant, owner: str) -> Run:
+def run_of(grant: Grant, owner: str, retry: int = 0) -> Run:
     """Describe what a grant lets run."""
     return Run(
         schedule_id=grant.id,
         slot=instant_of(grant.slot),
         attempt=grant.attempt,
-        retry=0,
+        retry=retry,
         trigger=trigger_of(grant),
         fencing_token=grant.token,
         owner=owner,

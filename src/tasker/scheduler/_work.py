@@ -464,7 +464,7 @@ class Work:
 
     def _start(self, entry: Entry, grant: Grant, sent: float) -> None:
         host = entry.host
-        ctx = host.ctx.with_value(RUN, run_of(grant, self._owner))
+        ctx = host.ctx.with_value(RUN, partial(run_of, grant, self._owner))
         active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx, sent)
         entry.misses = 0
         entry.state = changed(grant.state, requested=None) if grant.manual else grant.state

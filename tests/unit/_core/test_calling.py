@@ -638,8 +638,8 @@ def test_a_function_in_a_worker_is_waited_for_when_the_caller_is_cancelled() -> 
     assert log == ["done"]
 
 
-@pytest.mark.parametrize("task", [lambda: None, concurrence(lambda: None), fails])
-def test_a_task_can_be_started_from_any_thread(task: TaskLike) -> None:
+def started_from_a_thread(task: TaskLike, ctx: Context) -> list[object]:
+    """Start a task from a thread of its own, and return what left it."""
     outcomes: list[object] = []
 
     async def work() -> None:
@@ -650,15 +650,48 @@ def test_a_task_can_be_started_from_any_thread(task: TaskLike) -> None:
             outcomes.append(outcome)
             home.post(ended_here.set)
 
-        thread = threading.Thread(target=lambda: calling.start_from_anywhere(to_task(task), BACKGROUND, home, finished))
+        thread = threading.Thread(target=lambda: calling.start_from_anywhere(to_task(task), ctx, home, finished))
         thread.start()
         async with asyncio.timeout(5):
             await ended_here.wait()
         thread.join()
 
     asyncio.run(work())
+    return outcomes
 
-    assert [type(outcome) for outcome in outcomes] == [Boom if task is fails else type(None)]
+
+async def nothing() -> None:
+    pass
+
+
+async def fails_later() -> None:
+    await asyncio.sleep(0)
+    raise Boom
+
+
+@pytest.mark.parametrize("task", [lambda: None, nothing, concurrence(lambda: None), concurrence(nothing)])
+def test_a_task_can_be_started_from_any_thread(task: TaskLike) -> None:
+    assert started_from_a_thread(task, BACKGROUND) == [None]
+
+
+@pytest.mark.parametrize("task", [fails, fails_later])
+def test_what_leaves_it_is_heard_there(task: TaskLike) -> None:
+    assert [type(outcome) for outcome in started_from_a_thread(task, BACKGROUND)] == [Boom]
+
+
+def test_an_async_one_is_cancelled_when_its_context_ends() -> None:
+    with BACKGROUND.with_cancel() as ctx:
+
+        async def waits() -> None:
+            ctx.cancel()
+            await asyncio.sleep(60)
+
+        assert [type(outcome) for outcome in started_from_a_thread(waits, ctx)] == [Cancelled]
+
+
+def test_one_whose_context_has_ended_is_not_started() -> None:
+    with BACKGROUND.with_timeout(0) as ctx:
+        assert [type(outcome) for outcome in started_from_a_thread(fails_later, ctx)] == [Cancelled]
 
 
 def test_a_child_that_was_forked_in_a_task_does_not_wait_for_the_loop_of_its_parent() -> None:

@@ -45,7 +45,7 @@ def test_it_is_found_from_all_that_belongs_to_the_run(kind: str) -> None:
         await asyncio.to_thread(lambda: found.append(Run.current()))
 
     task = {"sync": sync, "async": asynchronous, "thread": thread}[kind]
-    with Context.background().with_value(RUN, run) as ctx:
+    with Context.background().with_value(RUN, lambda: run) as ctx:
         tasker.run(tasker.sequence(tasker.with_timeout(60, task)), ctx)
 
     assert found == [run]
