@@ -10,7 +10,7 @@ ratio means something on a slow machine too. Run it from the root of the project
     python -m benchmarks.postgresql_statements [--seconds 3] [--rows 10000] [--fast]
 """
 
-# ruff: noqa: INP001, S608, T201 - a program of one file, which measures, checks and prints
+# ruff: noqa: S608 - tables and batches of its own
 
 from __future__ import annotations
 

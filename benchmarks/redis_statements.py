@@ -10,8 +10,6 @@ Run it from the root of the project:
     python -m benchmarks.redis_statements [--seconds 3] [--rows 10000] [--valkey]
 """
 
-# ruff: noqa: INP001, T201 - a program of one file, which measures, checks and prints
-
 from __future__ import annotations
 
 import argparse

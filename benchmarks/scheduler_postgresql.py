@@ -11,8 +11,6 @@ Run it from the root of the project:
     python -m benchmarks.scheduler_postgresql [--seconds 8] [--fast]
 """
 
-# ruff: noqa: INP001, T201 - a program of one file, which measures and prints
-
 from __future__ import annotations
 
 import argparse

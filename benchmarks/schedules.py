@@ -8,7 +8,7 @@ what comes after an instant. `make bench` installs the three and runs it; by han
     python -m benchmarks.schedules [--rounds 5]
 """
 
-# ruff: noqa: D103, INP001, T201 - a program of one file, which measures and prints
+# ruff: noqa: D103 - names say it all
 
 from __future__ import annotations
 

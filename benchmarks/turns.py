@@ -1,7 +1,5 @@
 """What the benchmarks of the stores share: batches that are claimed and ended in turn, and a rate."""
 
-# ruff: noqa: INP001, S101 - part of programs that measure and check
-
 from __future__ import annotations
 
 import statistics

@@ -1,0 +1,42 @@
+"""Adding schedules, and the memory of each."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.effort import Effort
+from benchmarks.processes import measure_apart
+from benchmarks.report import Goal, Report, figures_table
+from benchmarks.rounds import take_turns
+from benchmarks.subjects.scheduling import SYNC
+
+NUMBER = 100_000
+
+
+def measure(effort: Effort) -> Report:
+    """Measure how long it takes until all are waited for, and what the memory has grown by."""
+    rounds = take_turns(
+        {
+            name: partial(
+                measure_apart,
+                "benchmarks.loads",
+                "adding",
+                peers="apscheduler4" in contestant,
+                contestant=contestant,
+                number=NUMBER,
+            )
+            for name, contestant in SYNC.items()
+        },
+        effort.rounds,
+    )
+    return Report(
+        "Adding schedules",
+        f"{NUMBER:,} schedules with a rule of its own for each, from the first call until the running scheduler waits"
+        " for all of them.\n"
+        "Memory is what the process has grown by, rules included.",
+        [
+            Goal("adding 100,000 schedules", "", rounds.of("tasker", "seconds"), 1.0, "s"),
+            Goal("memory for each schedule", "", rounds.of("tasker", "bytes"), 600, "bytes"),
+        ],
+        [figures_table(rounds, {"seconds": "seconds", "each": "µs each", "bytes": "bytes each"})],
+    )

@@ -1,0 +1,46 @@
+"""A herd: thousands of schedules that are due at one instant."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.effort import Effort
+from benchmarks.processes import measure_apart
+from benchmarks.report import Goal, Report, figures_table
+from benchmarks.rounds import take_turns
+from benchmarks.subjects.scheduling import ASYNC, SYNC
+
+NUMBER = 5_000
+
+
+def measure(effort: Effort) -> Report:
+    """Measure how long it takes until the last has started."""
+    contestants = {
+        **SYNC,
+        "tasker, async": ASYNC["tasker"],
+        "floor: call_at, create_task": ASYNC["floor: call_at, create_task"],
+    }
+    rounds = take_turns(
+        {
+            name: partial(
+                measure_apart,
+                "benchmarks.loads",
+                "herd",
+                peers="apscheduler4" in contestant,
+                contestant=contestant,
+                number=NUMBER,
+            )
+            for name, contestant in contestants.items()
+        },
+        effort.rounds,
+    )
+    floor = next(name for name in SYNC if name.startswith("floor"))
+    return Report(
+        "A herd",
+        f"{NUMBER:,} schedules that are due once, all at the same instant.",
+        [
+            Goal("time until the last has started", name, rounds.ratio("last started", "tasker", name), limit)
+            for name, limit in ((floor, 0.8), ("APScheduler 3", 1.0), ("APScheduler 4", 1.0))
+        ],
+        [figures_table(rounds, {"last started": "last started after, ms", "first started": "first, ms"})],
+    )
