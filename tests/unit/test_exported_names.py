@@ -1,36 +1,56 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
-from types import ModuleType
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import tasker
 
-IMPORTED_WHEN_ASKED_FOR = {"command", "in_process"}
 
-
-def test_all_names_exactly_what_the_package_shows() -> None:
-    # A submodule that something imported is an attribute too; it is exported only if `__all__` says so.
-    shown = {
-        name
-        for name, value in vars(tasker).items()
-        if not name.startswith("_") and name != "annotations" and not isinstance(value, ModuleType)
+def names_for_checkers() -> dict[str, object]:
+    """Return what type checkers see: the imports that only they follow."""
+    tree = ast.parse(Path(tasker.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "typing"]
+    names = {
+        name.name: getattr(import_module(str(node.module)), name.name)
+        for node in imports
+        for name in node.names
+        if node.module != "importlib"
     }
-    shown.remove("TYPE_CHECKING")
-    modules = {name for name in tasker.__all__ if isinstance(getattr(tasker, name), ModuleType)}
-
-    assert set(tasker.__all__) - {"__version__"} == shown | modules | IMPORTED_WHEN_ASKED_FOR
+    return {**names, "schedule": import_module("tasker.schedule")}
 
 
-def test_what_is_imported_when_it_is_asked_for_is_not_imported_before() -> None:
-    program = "import sys, tasker; print('tasker.serve' in sys.modules); tasker.command; tasker.in_process"
+def test_programs_get_exactly_what_type_checkers_see() -> None:
+    assert {name: getattr(tasker, name) for name in tasker.__all__} == names_for_checkers()
+
+
+def test_importing_the_package_imports_nothing_that_is_not_asked_for() -> None:
+    program = "import sys, tasker; print(*(name for name in sys.modules if name.startswith('tasker')))"
+
+    finished = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+    assert finished.stdout == "tasker\n"
+
+
+def test_a_program_without_a_scheduler_imports_none() -> None:
+    program = "import sys, tasker; tasker.main, tasker.sequence, tasker.schedule; print('tasker.ports' in sys.modules)"
 
     finished = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
 
     assert finished.stdout == "False\n"
+
+
+def test_the_package_shows_all_names_before_they_are_imported() -> None:
+    program = "import tasker; print(set(tasker.__all__) <= set(dir(tasker)))"
+
+    finished = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+    assert finished.stdout == "True\n"
 
 
 def test_a_name_that_is_not_there_is_an_error() -> None:

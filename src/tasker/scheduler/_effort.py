@@ -9,8 +9,9 @@ from functools import partial
 from tasker._core.context import Context, DerivedContext
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.task import Task
-from tasker.combinators import Retry, with_timeout
 from tasker.combinators._retry import retrying
+from tasker.combinators._retry_policy import Retry
+from tasker.combinators._timeout import with_timeout
 from tasker.scheduler._run import RUN
 
 OnRetry = Callable[[int, Exception, float], object]

@@ -10,7 +10,7 @@ from tasker._core.context import Context, Scope
 from tasker._core.decorator import Decorator
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.task import Task, to_task
-from tasker.combinators import Retry
+from tasker.combinators._retry_policy import Retry
 from tasker.lease.lockers import checked_key
 from tasker.ports import Action, Instance, LockerFactory, Repository, RunRecord, ScheduleState, Store
 from tasker.schedule import Schedule
