@@ -12,7 +12,16 @@ import time
 from benchmarks.effort import LONG, QUICK
 from benchmarks.report import Report
 
-SUBJECTS = ("scheduling", "herd", "adding", "idle")
+SUBJECTS = (
+    "combinators",
+    "repeat",
+    "stopping",
+    "importing",
+    "scheduling",
+    "herd",
+    "adding",
+    "idle",
+)
 
 
 def main() -> None:

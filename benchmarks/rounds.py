@@ -43,10 +43,20 @@ class Rounds:
         """Return a figure of a contestant; `None` if no round has it."""
         return _spread([found[contestant][figure] for found in self._rounds if figure in found.get(contestant, ())])
 
+    def difference(self, figure: str, ours: str, theirs: str) -> Spread | None:
+        """Return what a figure of one contestant is more than that of another, round by round."""
+        return _spread([mine - other for mine, other in self._pairs(figure, ours, theirs)])
+
     def ratio(self, figure: str, ours: str, theirs: str) -> Spread | None:
         """Return a figure of one contestant divided by that of another, round by round."""
-        pairs = [(found.get(ours, {}).get(figure), found.get(theirs, {}).get(figure)) for found in self._rounds]
-        return _spread([mine / other for mine, other in pairs if mine is not None and other])
+        return _spread([mine / other for mine, other in self._pairs(figure, ours, theirs) if other])
+
+    def _pairs(self, figure: str, ours: str, theirs: str) -> list[tuple[float, float]]:
+        return [
+            (found[ours][figure], found[theirs][figure])
+            for found in self._rounds
+            if figure in found.get(ours, ()) and figure in found.get(theirs, ())
+        ]
 
 
 def take_turns(contestants: Mapping[str, Callable[[], Figures]], rounds: int) -> Rounds:

@@ -1,0 +1,45 @@
+"""How long an import takes, in a new interpreter each time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+from benchmarks.effort import Effort
+from benchmarks.report import Goal, Report, figures_table
+from benchmarks.rounds import Figures, take_turns
+
+IMPORTS = {
+    "asyncio": "import asyncio",
+    "tasker": "import tasker",
+    "tasker, and what a program without a scheduler uses": "import tasker; "
+    "tasker.main, tasker.sequence, tasker.concurrence, tasker.with_repeat, tasker.with_shutdown, tasker.schedule",
+    "tasker, and `Scheduler`": "import tasker; tasker.Scheduler",
+    "apscheduler.schedulers.background": "import apscheduler.schedulers.background",
+}
+PROGRAM = "import time; begun = time.perf_counter(); {}; print(time.perf_counter() - begun)"
+
+
+def measure(effort: Effort) -> Report:
+    """Measure imports, bytecode being compiled already."""
+    rounds = take_turns({name: _program(code) for name, code in IMPORTS.items()}, effort.many)
+    used, scheduler = list(IMPORTS)[2:4]
+    return Report(
+        "Import",
+        "What is used of tasker is imported when it is first asked for, so its use is measured too.",
+        [
+            Goal("`import tasker`", "import asyncio", rounds.ratio("ms", "tasker", "asyncio"), 1.3),
+            Goal(f"import of {used}", "import asyncio", rounds.ratio("ms", used, "asyncio"), 1.3),
+            Goal(f"import of {scheduler}", "import asyncio", rounds.ratio("ms", scheduler, "asyncio"), 1.3),
+        ],
+        [figures_table(rounds, {"ms": "ms"}, "import")],
+    )
+
+
+def _program(code: str) -> Callable[[], Figures]:
+    def run() -> Figures:
+        done = subprocess.run([sys.executable, "-c", PROGRAM.format(code)], capture_output=True, text=True, check=True)
+        return {"ms": float(done.stdout) * 1e3}
+
+    return run
