@@ -109,6 +109,11 @@ class Stage:
         """Wait until something holds."""
         until(lambda: bool(condition()), what)
 
+    @staticmethod
+    def rest(seconds: float) -> None:
+        """Let time pass in which something is not to happen."""
+        time.sleep(seconds)
+
     def stale(self) -> list[Note]:
         """Return the writes that a resource refuses which looks at tokens."""
         highest: dict[str, int] = {}
