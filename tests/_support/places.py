@@ -82,6 +82,10 @@ def new_place(kind: str, folder: Path) -> Iterator[Place]:
         server.execute("FLUSHALL")
         server.settle()
         yield Place(kind, server.url(), "0", server)
+    elif isinstance(server, PostgresServer):
+        with server.database() as name:
+            server.execute(f"ALTER DATABASE {name} OWNER TO app")
+            yield Place(kind, server.url(name, user="app"), name, server)
     elif server is not None:
         with server.database() as name:
             yield Place(kind, server.url(name), name, server)
@@ -92,7 +96,9 @@ def new_place(kind: str, folder: Path) -> Iterator[Place]:
 @cache
 def _server(kind: str) -> PostgresServer | MariadbServer | RedisServer | None:
     if kind == "postgresql":
-        return PostgresServer(settings={"max_connections": 200})
+        server = PostgresServer(settings={"max_connections": 200, "wal_level": "replica", "max_wal_senders": 4})
+        server.execute("CREATE ROLE app LOGIN")  # no administrator, as an application should be
+        return server
     if kind == "mariadb":
         return MariadbServer()
     return RedisServer() if kind == "redis" else None

@@ -1,4 +1,4 @@
-"""Instances whose way to their store is cut, or slow: who cannot renew a lease has left its run before another begins."""
+"""Instances whose way to their store is cut, or slow: whoever cannot renew leaves its run before another begins it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def proxies(place: Place) -> Iterator[list[Proxy]]:
     """A way to the server for each of the ways to cut it."""
     with ExitStack() as stack:
         yield [stack.enter_context(Proxy(place.server.port)) for _ in CUTS]
+
+
+def settles(stage: Stage, proxy: Proxy) -> None:
+    stage.until(lambda: proxy.connections <= CONNECTIONS, "no connection is left that nobody uses")
 
 
 def test_whoever_is_cut_off_alone_has_left_its_run_before_another_begins_it(
@@ -53,7 +57,7 @@ def test_whoever_is_cut_off_alone_has_left_its_run_before_another_begins_it(
         proxy.way(Way.OPEN)
     for victim, proxy in zip(victims, proxies, strict=True):
         victim.wait_for("is back")
-        stage.until(lambda proxy=proxy: proxy.connections <= CONNECTIONS, "only connections in use are open")
+        settles(stage, proxy)
     stage.stop()
     assert stage.problems(lost=victims) == []
     assert stage.stale() == []
