@@ -137,12 +137,11 @@ class Stage:
         """Return how the attempts at a slot ended, the first one first."""
         return [str(record.outcome) for record in self.history(id) if record.slot == slot and record.attempt]
 
-    def problems(self, *, lost: Iterable[Program] = (), lease: float = LEASE) -> list[str]:
+    def problems(self, *, lost: Iterable[Program] = ()) -> list[str]:
         """Return every promise that was broken, in words; for when all instances have stopped.
 
         Args:
             lost: The instances that had a reason to lose leases.
-            lease: The length of a lease, in seconds.
         """
         pids = {program.pid for program in lost}
         sound = {note.owner for note in self.notes("began") if note.pid not in pids}
@@ -154,7 +153,7 @@ class Stage:
             records = self.history(state.id)
             # Whoever was lost before it could write anything has no line in the log.
             owners = {record.owner for record in records if record.owner is not None} - sound
-            rules = Rules(step=round(STEP * _MICRO), lease=round(lease * _MICRO), killed=owners)
+            rules = Rules(step=round(STEP * _MICRO), lease=round(LEASE * _MICRO), killed=owners)
             mine = [work for work in works if work.id == state.id]
             found += problems(Evidence(state=state, records=records, works=mine), rules)
         return found
