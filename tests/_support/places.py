@@ -101,4 +101,4 @@ def _server(kind: str) -> PostgresServer | MariadbServer | RedisServer | None:
         return server
     if kind == "mariadb":
         return MariadbServer()
-    return RedisServer() if kind == "redis" else None
+    return RedisServer(settings={"repl-diskless-sync-delay": 0}) if kind == "redis" else None
