@@ -160,6 +160,8 @@ class Proxy:
         """Tell one side that the other has ended, as soon as it can hear that."""
         with self._changed:
             self._changed.wait_for(lambda: self._way not in {Way.HELD, Way.SILENT})
+            if link not in self._links:
+                return  # it was reset, which is what woke this thread
             link.ends += 1
             is_over = link.ends == 2
         sink.shutdown(socket.SHUT_WR)
