@@ -18,7 +18,7 @@ SOURCES = $(wildcard src tests examples noxfile.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test unit check fix bench coverage clean
+.PHONY: help setup demo test unit faults faults-long check fix bench coverage clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ test: $(READY) ## Run all tests
 
 unit: $(READY) ## Run the fast tests only
 	$(BIN)/python -m pytest tests/unit -m 'not slow' --numprocesses auto $(PYTEST)
+
+faults: $(READY) ## Put a cluster on each kind of store under every kind of fault, and judge its log
+	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py $(PYTEST)
+
+faults-long: $(READY) ## Put a cluster under random faults: SECONDS=60 for each BACKEND=all; SEED repeats a plan
+	$(BIN)/python -m tests.fault.harness --seconds $(or $(SECONDS),60) --backend $(or $(BACKEND),all) $(if $(SEED),--seed $(SEED))
 
 check: $(READY) ## Check format, style, types, imports, spelling and changelog fragments
 	$(BIN)/ruff format --check .

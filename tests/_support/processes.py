@@ -89,6 +89,11 @@ class Program:
         assert self._has_ended or time.monotonic() < self._started_at + LIMIT, self._story("did not end")
         return not self._has_ended
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, however long it has run."""
+        return self._has_ended
+
     def signal(self, *numbers: signal.Signals, pid: int | None = None) -> None:
         """Send signals, the next without waiting for what the one before does; to `pid` if that is given."""
         self._signaled_at = time.monotonic()

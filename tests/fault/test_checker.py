@@ -52,7 +52,7 @@ CLEAN = """
 20.0 a bye
 20.0 b bye
 21.0 runner ended status=0 wanted=0
-22.0 runner state defined=1 decided=6 owner=None
+22.0 runner state token=51 defined=1 decided=6 owner=None
 22.0 runner record token=21 slot=2 until=None count=1 outcome=succeeded attempt=1
 22.0 runner record token=41 slot=4 until=None count=1 outcome=lease_lost attempt=1
 22.0 runner record token=51 slot=4 until=None count=1 outcome=succeeded attempt=2
@@ -193,6 +193,17 @@ BROKEN = [
         ("not freed before returned", "a lease was given back before its task had returned"),
     ),
     (
+        "an ending under an old token",
+        log_with(
+            "4.3 a asked op=finish",
+            instead=(
+                "3.3 a answered token=21 answer=recorded sent=3.2",
+                "4.4 a answered token=21 answer=recorded sent=4.3",
+            ),
+        ),
+        ("old tokens count nothing", "an ending was recorded under an old token"),
+    ),
+    (
         "a write under an old token",
         log_with("4.5 resource accepted token=21"),
         ("fenced", "a write under an old token was accepted"),
@@ -291,11 +302,6 @@ BROKEN = [
         "a connection that is left behind",
         log_with(instead=("count=0", "count=2")),
         ("nothing left", "2 connections were left behind"),
-    ),
-    (
-        "a lease that is left behind",
-        log_with(instead=("owner=None", "owner=a")),
-        ("nothing left", "a lease was left behind"),
     ),
     (
         "an instance that crashed",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests._support.cluster import PROGRAMS, Cluster
 from tests._support.cluster_journal import make_journal
 from tests._support.cluster_judge import verdict
+from tests._support.faketime import find_faketime, wrong_by
 from tests._support.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests._support.services import require_or_skip
 
@@ -19,9 +19,10 @@ LEASE = 3.0
 
 def shifted(offset: str) -> dict[str, str]:
     """Return the environment of a process whose wall clock is wrong by so much."""
-    library = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+    library = find_faketime()
     require_or_skip(library, "libfaketime; install the package faketime")
-    return {"LD_PRELOAD": str(library), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    assert library is not None
+    return wrong_by(library, offset)
 
 
 @pytest.mark.slow

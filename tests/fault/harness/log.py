@@ -74,10 +74,13 @@ def now() -> int:
     return time.monotonic_ns() // 1000
 
 
-def read(path: Path) -> Sequence[Line]:
-    """Return all lines, in the order of their times."""
+def read(path: Path, offset: int = 0) -> Sequence[Line]:
+    """Return all lines from a place in the file on, in the order of their times."""
     lines = []
-    for text in path.read_text().splitlines():
+    with path.open("rb") as file:
+        file.seek(offset)
+        texts = file.read().splitlines()
+    for text in texts:
         facts = json.loads(text)
         m, actor, event = facts.pop("m"), facts.pop("actor"), facts.pop("event")
         lines.append(Line(m, actor, event, facts.pop("key"), facts.pop("token"), facts))

@@ -49,10 +49,12 @@ def one_at_a_time(story: Story) -> Iterator[Finding]:
     for leases in story.by_key.values():
         until, proof = 0, list[Line]()
         for lease in leases:
+            ends, why = story.trusted(lease)
+            if ends <= lease.granted.m:
+                continue  # it was over when it came
             if lease.granted.m < until:
                 by = (until - lease.granted.m) / 1_000_000
                 yield f"a lease was given {by:.6f} s before another was over", [*proof, lease.granted]
-            ends, why = story.trusted(lease)
             if ends > until:
                 until, proof = ends, why
 
@@ -92,7 +94,7 @@ def no_step_after(story: Story) -> Iterator[Finding]:
         until, proof = story.trusted(lease)
         limit = story.after(lease.actor, until, story.rules.bound)
         late = [line for line in lease.steps if line.m > limit]
-        if late and lease.returned is not None and not _had_let_go(lease, late[0]):
+        if late and not _had_let_go(lease, late[0]):
             yield "a task did a step after its lease was over", [*proof, late[0]]
 
 
@@ -110,6 +112,15 @@ def not_freed_before_returned(story: Story) -> Iterator[Finding]:
         if lease.returned is None or lease.returned.m > finish.m:
             what = "a lease was given back before its task had returned"
             yield what, [lease.granted, lease.started, finish, *_first_of(lease.returned)]
+
+
+def old_tokens_count_nothing(story: Story) -> Iterator[Finding]:
+    """Yield the endings that were recorded although their slot had been given to another before they were sent."""
+    for leases in story.by_key.values():
+        for lease, following in pairwise(sorted(leases, key=lambda lease: lease.token)):
+            for line in lease.answers:
+                if line["answer"] == "recorded" and following.granted.m < line["sent"]:
+                    yield "an ending was recorded under an old token", [lease.granted, following.granted, line]
 
 
 def fenced(story: Story) -> Iterator[Finding]:
@@ -135,5 +146,6 @@ LEASE_RULES: Mapping[str, Rule] = {
     "told in time": told_in_time,
     "no step after": no_step_after,
     "not freed before returned": not_freed_before_returned,
+    "old tokens count nothing": old_tokens_count_nothing,
     "fenced": fenced,
 }

@@ -24,9 +24,6 @@ def nothing_left(story: Story) -> Iterator[Finding]:
     for line in story.by_event["left"]:
         if line["count"]:
             yield f"{line['count']} {line['what']} were left behind", [line]
-    for line in story.by_event["state"]:
-        if line["owner"] is not None:
-            yield "a lease was left behind", [line]
 
 
 def nothing_crashed(story: Story) -> Iterator[Finding]:
