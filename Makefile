@@ -39,7 +39,7 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
 	$(BIN)/python -m pytest tests/unit -m 'not slow' --numprocesses auto $(PYTEST)

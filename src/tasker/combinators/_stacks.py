@@ -156,7 +156,8 @@ def _frames_of(coroutine: Any) -> list[FrameType]:  # noqa: ANN401 - coroutines 
     if getattr(coroutine, "cr_code", None) is AsyncCall.outcome.__code__:
         coroutine = coroutine.cr_await
     while coroutine is not None:
-        kind = _KINDS.get(type(coroutine))
+        itself: object = coroutine
+        kind = _KINDS.get(type(itself))
         if kind is None:
             coroutine = _inside_of(coroutine)
             continue

@@ -216,8 +216,8 @@ class Work:
 
     def close(self) -> None:
         """Let go of the store when all entries have left."""
+        self._guard(self._presence.leave)  # first: closing may wait for a renewal, and the process may not
         self._renewal.close()
-        self._guard(self._presence.leave)
         self._stop_listening()
 
     def tell_hosts(self) -> None:
