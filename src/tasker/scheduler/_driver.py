@@ -52,9 +52,14 @@ class Driver:
         """The stretch of work that the thread is at; what other threads may ask of it is said there."""
         return self._work
 
-    def join(self, entry: Entry) -> None:
-        """Run an entry from now on."""
-        self._post(lambda work: work.join(entry))
+    def join(self, entries: Sequence[Entry]) -> None:
+        """Run entries from now on."""
+
+        def message(work: Work) -> None:
+            for entry in entries:
+                work.join(entry)
+
+        self._post(message)
 
     def leave(self, entries: Sequence[Entry], cause: BaseException | None = None) -> None:
         """Let entries go, each as soon as its run, if any, has ended and is recorded; then its host hears of it.

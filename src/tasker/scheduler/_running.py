@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from tasker._core.calling import Completion
@@ -29,8 +30,8 @@ class Running:
         self._entries: dict[Definition, Entry] = {}
         self._failures: list[BaseException] = []
 
-    def begin(self, definition: Definition) -> None:
-        self._mailbox.post(partial(self._begin, definition))
+    def begin(self, definitions: Sequence[Definition]) -> None:
+        self._mailbox.post(partial(self._begin, definitions))
 
     def end(self, definition: Definition) -> None:
         self._mailbox.post(partial(self._end, definition))
@@ -44,10 +45,11 @@ class Running:
         if interruption is not None:
             raise interruption
 
-    def _begin(self, definition: Definition) -> None:
-        if not self._scope.ctx.done:
-            entry = self._entries[definition] = Entry(definition, self._host)
-            self._driver.join(entry)
+    def _begin(self, definitions: Sequence[Definition]) -> None:
+        if definitions and not self._scope.ctx.done:
+            entries = {definition: Entry(definition, self._host) for definition in definitions}
+            self._entries.update(entries)
+            self._driver.join(list(entries.values()))
 
     def _end(self, definition: Definition) -> None:
         if definition in self._entries:

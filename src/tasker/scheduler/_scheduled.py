@@ -33,7 +33,7 @@ class Scheduled(Task):
         with Scope(ctx) as scope:
             host = Host(scope.ctx, mailbox, lambda _, error: mailbox.post(partial(completion.finish, error)))
             entry = Entry(self._definition, host)
-            self._driver.join(entry)
+            self._driver.join([entry])
             with AtEnd(scope.ctx, partial(self._driver.leave, [entry])):
                 interruption = await completion.wait(
                     lambda: scope.end(Cancelled("the awaiting asyncio task was cancelled"))

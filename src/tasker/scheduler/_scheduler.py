@@ -369,9 +369,7 @@ class Scheduler(Task):
                 if self._running is not None:
                     raise RuntimeError("the scheduler runs already; make another one for another use at the same time")
                 self._running = running
-                for definition in self._definitions.values():
-                    if definition.is_added:
-                        running.begin(definition)
+                running.begin([definition for definition in self._definitions.values() if definition.is_added])
             try:
                 await running.until_over()
             finally:
@@ -385,7 +383,7 @@ class Scheduler(Task):
                 raise ValueError(f"id: {id!r} is taken already; each schedule of a scheduler has an id of its own")
             self._definitions[id] = definition
             if is_added and self._running is not None:
-                self._running.begin(definition)
+                self._running.begin([definition])
         return definition
 
 
