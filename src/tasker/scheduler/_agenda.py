@@ -45,13 +45,14 @@ class Agenda:
     def take(self, now: int, most: int) -> list[Entry]:
         """Take out the entries whose time has come, the earliest first, and not more than `most`."""
         taken: list[Entry] = []
-        while len(taken) < most:
-            when = self.next_time()
-            if when is None or when > now:
-                break
-            entry = heapq.heappop(self._heap)[2]
-            entry.due = None
-            taken.append(entry)
+        heap = self._heap
+        while heap and heap[0][0] <= now and len(taken) < most:
+            when, _, entry = heapq.heappop(heap)
+            if entry.due == when:
+                entry.due = None
+                taken.append(entry)
+            else:
+                self._passed_over -= 1
         return taken
 
     def _clear(self) -> None:

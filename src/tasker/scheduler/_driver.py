@@ -113,7 +113,7 @@ class Driver:
     def _is_over(self, work: Work) -> bool:
         """Do what there is to do now, and tell whether all entries have left."""
         while self._inbox:
-            work.receive(self._inbox.popleft())
+            work.receive(self._inbox)
         work.go_on()
         return work.is_over
 

@@ -55,7 +55,7 @@ from tasker.store._row import changed
 logger: logging.Logger = logging.getLogger("tasker")
 
 _AT_MOST = 1_000
-_SOME_MORE = 16
+_FURTHER = 4
 _POLL_EVERY = 1.0
 _TRIM_EVERY = 30.0
 _REGISTER_EVERY = 24 * 3600.0
@@ -116,8 +116,9 @@ class Work:
         self._fatal: BaseException | None = None
         self._poll_at = self._trim_at = 0.0
         self._pace = Pace(is_local=is_local)
-        # Whether others won slots that the last claim asked for.
-        self._has_rivals = False
+        # How many times what it can run a claim asks for: more and more while others are quicker, as what they have
+        # done is learned only by asking. Who asks for less than they do in the meantime would never catch up.
+        self._reach = 1
         self._poll_every = math.inf if is_local else _POLL_EVERY
         self._stop_listening = store.on_ring(partial(post, Work.look_soon)) if isinstance(store, Local) else _nothing
         self._register_again_at = self._now() + _REGISTER_EVERY
@@ -178,9 +179,14 @@ class Work:
         """Ask for what was changed in the store, at once."""
         self._poll_at = 0.0
 
-    def receive(self, message: Callable[[Work], object]) -> None:
-        """Do what a message says."""
-        self._guard(lambda: message(self))
+    def receive(self, messages: deque[Callable[[Work], object]]) -> None:
+        """Do what messages say, and take them out; one that fails leaves those after it for the next call."""
+
+        def read() -> None:
+            while messages:
+                messages.popleft()(self)
+
+        self._guard(read)
 
     def go_on(self) -> None:
         """Do all that there is to do now."""
@@ -383,9 +389,8 @@ class Work:
         if free <= 0 or self._now() < self._pace.claim_at:
             return
         now = self._link.now()
-        # Not all that is due: what cannot be run would be asked for in vain. But some more while others are quicker.
-        most = 2 * free + _SOME_MORE if self._has_rivals else free
-        proposals, skips = self._wishes(self._agenda.take(now, min(_AT_MOST, most)), now)
+        # Not all that is due: what cannot be run would be asked for in vain.
+        proposals, skips = self._wishes(self._agenda.take(now, min(_AT_MOST, free * self._reach)), now)
         try:
             self._skip(skips)
             self._propose(proposals, free)
@@ -406,7 +411,8 @@ class Work:
         except StoreUnavailable:
             self._unsure.update(proposal.id for proposal in proposals)
             raise
-        self._has_rivals = len(claimed.grants) < min(free, len(proposals))
+        has_lost = len(claimed.grants) < min(free, len(proposals))
+        self._reach = min(self._reach * _FURTHER, _AT_MOST) if has_lost else 1
         self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active))
         for grant in claimed.grants:
             self._announce.claimed(grant, claimed.now)

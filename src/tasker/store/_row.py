@@ -66,10 +66,11 @@ def frozen_state(facts: Iterable[Any]) -> ScheduleState:
 
 def changed(state: ScheduleState, **facts: object) -> ScheduleState:
     """Return a state with other facts: `dataclasses.replace`, at a fifth of its cost."""
-    other = frozen_state(_facts_of(state))
+    other: Any = _Thawed(*_facts_of(state))
     for name, fact in facts.items():
-        object.__setattr__(other, name, fact)  # nobody else has seen it yet
-    return other
+        setattr(other, name, fact)
+    other.__class__ = ScheduleState
+    return cast("ScheduleState", other)
 
 
 _FACTS = tuple(field.name for field in fields(ScheduleState))

@@ -850,40 +850,39 @@ class TestCapacity:
 
 
 class BusyStore(SteadyStore):
-    """A store whose first rows are locked by somebody when they are claimed for the first time.
+    """A store in which somebody has locked the first rows of each of the first claims, so many of these.
 
     Attributes:
         asked: How many slots each claim asked for.
     """
 
-    def __init__(self, locked: int) -> None:
+    def __init__(self, *locked: int) -> None:
         super().__init__()
         self.asked: list[int] = []
-        self._locked = locked
+        self._locked = list(locked)
 
     def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
         self.asked.append(len(proposals))
-        free = proposals[self._locked if len(self.asked) == 1 else 0 :]
-        return super().claim(owner, ttl, capacity, free)
+        return super().claim(owner, ttl, capacity, proposals[self._locked.pop(0) if self._locked else 0 :])
 
 
 @pytest.mark.usefixtures("clock")
 class TestAsking:
-    """Twelve are due, and four may run at once, for half a minute each."""
+    """A hundred are due, and four may run at once, for half a minute each."""
 
     def ask(self, store: BusyStore, journal: Journal) -> list[int]:
         scheduler = scheduler_on(Way(store), max_running=4)
-        for number in range(12):
+        for number in range(100):
             scheduler.add(f"{number}", EACH_MINUTE, journal.noting(seconds=30))
         run_for(70, scheduler)
         return store.asked
 
     def test_an_instance_asks_for_what_it_can_run(self, journal: Journal) -> None:
-        assert self.ask(BusyStore(locked=0), journal) == [4]
+        assert self.ask(BusyStore(), journal) == [4]
         assert len(journal.started) == 4
 
-    def test_it_asks_for_more_as_long_as_others_are_quicker(self, journal: Journal) -> None:
-        assert self.ask(BusyStore(locked=3), journal)[:2] == [4, 8]
+    def test_it_asks_for_more_and_more_as_long_as_others_are_quicker(self, journal: Journal) -> None:
+        assert self.ask(BusyStore(1, 12, 48), journal)[:4] == [4, 4, 16, 64]
         assert len(journal.started) == 4
 
 
