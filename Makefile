@@ -9,9 +9,12 @@ VENV ?= .venv
 GROUP ?= dev
 # More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
 PYTEST ?=
+# More arguments for the benchmarks, as in: make bench BENCH=--long
+BENCH ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(GROUP)
+PEERS := .venvs/peers/.ready
 # Pyright's type completeness looks for the package in the first Python of the path, whatever its options say.
 WITH_PATH = PATH="$(abspath $(BIN)):$$PATH"
 SOURCES = $(wildcard src tests examples noxfile.py)
@@ -65,9 +68,16 @@ fix: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/codespell --write-changes
 
-bench: ## Measure tasker beside its peers, which are installed for it
+bench: $(PEERS) ## Measure tasker beside its peers, which are installed for it, and write docs/performance.md
 	@$(MAKE) --no-print-directory setup GROUP=bench
-	$(BIN)/python -m benchmarks.schedules
+	$(BIN)/python -m benchmarks --write $(BENCH)
+
+# A version of a peer that cannot stand beside the other has an environment of its own.
+$(PEERS): pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) -m venv --clear .venvs/peers
+	.venvs/peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venvs/peers/bin/python -m pip install --quiet --disable-pip-version-check --group peers
+	@touch $@
 
 coverage: $(READY) ## Run all tests and report the lines and branches that none of them reaches
 	$(BIN)/coverage erase

@@ -53,12 +53,32 @@ Contestant = Callable[[Jobs], AbstractContextManager[object]]
 """Makes a block that adds all jobs at its begin and stops the scheduler at its end."""
 
 
-def spread(contestant: str, number: int, period: float, *, seconds: float, url: str = "") -> Figures:
-    """Run jobs whose times are spread evenly; return what a run costs and how late it is, in microseconds."""
+def spread(
+    contestant: str,
+    number: int,
+    period: float,
+    *,
+    seconds: float,
+    url: str = "",
+    together: bool = False,
+    first: float | None = None,
+) -> Figures:
+    """Run jobs again and again; return what a run costs and how late it is, in microseconds.
+
+    Args:
+        contestant: What runs them.
+        number: How many jobs there are.
+        period: How often each is due, in seconds.
+        seconds: How long runs are counted.
+        url: The store, if it is not in memory.
+        together: Whether all are due at the same instant; else their times are spread evenly.
+        first: When the first is due; `None` means as soon as all are likely to be added.
+    """
     ran: list[tuple[int, float]] = []
     now = time.time
-    first = now() + LEAD + number * ADDING
-    jobs = Jobs(number, first, period / number, period, lambda job: ran.append((job, now())), url)
+    first = now() + LEAD + number * ADDING if first is None else first
+    step = 0.0 if together else period / number
+    jobs = Jobs(number, first, step, period, lambda job: ran.append((job, now())), url)
     with contestant_of(contestant)(jobs):
         time.sleep(max(0.0, first - now()) + WARM_UP)
         statements = counter_of(url)
@@ -67,10 +87,11 @@ def spread(contestant: str, number: int, period: float, *, seconds: float, url: 
         after, cpu, elapsed = len(ran), time.process_time() - cpu, time.perf_counter() - begun
         counted = statements() - counted
     late = sorted((at - jobs.due(job)) % period for job, at in ran[before:after])
-    runs = max(1, len(late))
-    figures = {"runs/s": len(late) / elapsed, "CPU": cpu / runs * 1e6}
-    if late:
-        figures |= {"late p50": late[runs // 2] * 1e6, "late p99": late[int(runs * 0.99)] * 1e6}
+    runs = len(late)
+    figures = {"runs": float(runs), "runs/s": runs / elapsed, "CPU seconds": cpu}
+    if not runs:
+        return figures
+    figures |= {"CPU": cpu / runs * 1e6, "late p50": late[runs // 2] * 1e6, "late p99": late[int(runs * 0.99)] * 1e6}
     return figures | ({"statements": counted / runs} if url else {})
 
 

@@ -19,6 +19,7 @@ class Goal:
         limit: The value that was to be reached.
         unit: The unit of both; `×` for a ratio.
         at_least: Whether the value should be no less than the limit, instead of no more.
+        needed: What would be needed to reach it, if it is known.
     """
 
     what: str
@@ -27,6 +28,7 @@ class Goal:
     limit: float
     unit: str = "×"
     at_least: bool = False
+    needed: str = ""
 
     @property
     def is_reached(self) -> bool | None:
@@ -34,6 +36,15 @@ class Goal:
         if self.value is None:
             return None
         return self.value.median >= self.limit if self.at_least else self.value.median <= self.limit
+
+    @property
+    def shortfall(self) -> str:
+        """How much is missing, and what would be needed."""
+        assert self.value is not None
+        missing = self.limit / self.value.median if self.at_least else self.value.median / (self.limit or 1)
+        return f"{number(missing)} times {'less' if self.at_least else 'more'} than the goal" + (
+            f"; {self.needed}" if self.needed else ""
+        )
 
     def row(self) -> list[str]:
         """Return the cells of the table of goals."""

@@ -19,9 +19,13 @@ def loop_in_thread(program: Program) -> Iterator[None]:
     over = asyncio.Event()
     loop = asyncio.new_event_loop()
 
+    failures: list[BaseException] = []
+
     def run() -> None:
         try:
             loop.run_until_complete(program(ready.set, over))
+        except BaseException as failure:  # noqa: BLE001 - raised below, in the thread that measures
+            failures.append(failure)
         finally:
             ready.set()
 
@@ -34,3 +38,5 @@ def loop_in_thread(program: Program) -> Iterator[None]:
         if thread.is_alive():
             loop.call_soon_threadsafe(over.set)
         thread.join(30)
+        for failure in failures:
+            raise failure

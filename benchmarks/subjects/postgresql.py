@@ -1,0 +1,101 @@
+"""How many runs a scheduler makes on PostgreSQL, and what each costs the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from benchmarks.effort import Effort
+from benchmarks.processes import measure_apart
+from benchmarks.report import Bars, Goal, Report, figures_table
+from benchmarks.rounds import Figures, Rounds, Spread, take_turns
+from benchmarks.server import postgresql
+from tests._support.postgres import PostgresServer
+
+FLOOR = "floor: raw claims in batches of 100"
+PEERS = ("APScheduler 4", "procrastinate", "PgQueuer")
+COLUMNS = {"runs/s": "runs/s", "statements": "statements per run", "CPU": "CPU of the process per run, µs"}
+
+
+class Load(NamedTuple):
+    """Who is to run how many schedules how often: more than it can, found by trying."""
+
+    contestant: str
+    number: int
+    period: float
+
+
+SATURATED = {
+    "tasker": Load("ours.many_sync_jobs", 5_000, 0.25),
+    "tasker, async": Load("ours.many_async_jobs", 5_000, 0.25),
+    PEERS[0]: Load("apscheduler4.async_jobs", 200, 1.0),
+    PEERS[1]: Load("procrastinate.async_jobs", 500, 1.0),
+    # It polls a second late, so a short period loses slots; many more schedules than this, and none of them is run.
+    PEERS[2]: Load("pgqueuer.async_jobs", 3_000, 5.0),
+}
+HERD = {"tasker": Load("ours.sync_jobs", 1_000, 1.0), "tasker, async": Load("ours.async_jobs", 1_000, 1.0)}
+
+
+def measure(effort: Effort) -> Report:
+    """Measure what can be run at most, and a herd that is due each second."""
+    with postgresql() as server:
+        most = _measure(server, SATURATED, effort, with_floor=True)
+        herd = _measure(server, HERD, effort, with_floor=False)
+    return Report(
+        "PostgreSQL",
+        "One process on a throwaway server that writes through to the disk; processes and server share the machine.\n"
+        "Each contestant has as many schedules that are due at once as it can run, or more; what they run does nothing."
+        "\ntasker writes a row of history for each run, and runs up to 256 at a time."
+        " The floor has no leases, no history and no tokens.\n"
+        "Statements are counted by the server, those that begin and end transactions too.",
+        [
+            Goal("runs a second, with history", FLOOR, most.ratio("runs/s", "tasker", FLOOR), 0.15, at_least=True),
+            Goal("runs a second", "the best peer", _beside_best_peer(most), 10, at_least=True),
+            Goal("a herd of 1,000 each second", "", herd.of("tasker", "statements"), 0.1, "statements per run"),
+        ],
+        [
+            "More is due than can be run:",
+            figures_table(most, COLUMNS),
+            "1,000 schedules, all due each second, tasker with its defaults:",
+            figures_table(herd, {**COLUMNS, "late p50": "late, median, µs", "late p99": "late, 99 %, µs"}),
+        ],
+        [Bars("postgresql", "Runs a second on PostgreSQL, with the work of one process", "runs/s", _rates(most))],
+    )
+
+
+def _measure(server: PostgresServer, loads: dict[str, Load], effort: Effort, *, with_floor: bool) -> Rounds:
+    def raw() -> Figures:
+        with server.database() as name:
+            return measure_apart(
+                "benchmarks.floor_postgresql", "raw", url=server.url(name), rows=10_000, seconds=effort.seconds
+            )
+
+    def program(load: Load) -> Callable[[], Figures]:
+        def run() -> Figures:
+            with server.database() as name:
+                return measure_apart(
+                    "benchmarks.loads",
+                    "spread",
+                    peers=not load.contestant.startswith("ours"),
+                    contestant=load.contestant,
+                    number=load.number,
+                    period=load.period,
+                    seconds=max(effort.seconds, 2 * load.period),
+                    url=server.url(name),
+                    together=True,
+                )
+
+        return run
+
+    floor = {FLOOR: raw} if with_floor else {}
+    return take_turns({**floor, **{name: program(load) for name, load in loads.items()}}, effort.rounds)
+
+
+def _beside_best_peer(rounds: Rounds) -> Spread | None:
+    ratios = [found for peer in PEERS if (found := rounds.ratio("runs/s", "tasker", peer)) is not None]
+    return min(ratios, default=None)
+
+
+def _rates(rounds: Rounds) -> dict[str, float]:
+    found = {each: rounds.of(each, "runs/s") for each in rounds.contestants}
+    return {each: spread.median for each, spread in found.items() if spread is not None}
