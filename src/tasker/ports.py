@@ -595,6 +595,21 @@ class Local(Protocol):
         ...
 
 
+@runtime_checkable
+class Listening(Protocol):
+    """A store that may hear its bell when another process rings it, so that who listens need not wait for a poll.
+
+    It is never relied on: whoever listens polls all the same.
+    """
+
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back when the bell may have been rung, from any thread, until what is returned is called.
+
+        Neither of the two waits for the server; a store that was not made to listen never calls back.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LeaseGrant:
     """A lock that was given, with its fencing token and the end of its lease."""

@@ -40,7 +40,7 @@ class Way:
         calls: The operations and when they were called.
     """
 
-    on_ring = None  # it is a way to another machine
+    on_ring = listen = None  # it is a way to another machine, and a silent one
 
     def __init__(self, store: memory.Store, call_limit: float = 3.0) -> None:
         self.store = store

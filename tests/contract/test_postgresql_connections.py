@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -26,8 +24,8 @@ from tasker.errors import StoreUnavailable, TaskerError
 from tasker.ports import Definition, Ending, Grant, Held, Outcome, Proposal, ScheduleState
 from tasker.store.postgresql import LockerFactory, Repository, Store
 from tasker.store.postgresql._session import Session
+from tests._support.pgbouncer import pgbouncer
 from tests._support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 - fixtures
-from tests._support.services import require_or_skip
 
 TTL = 60_000_000
 NOWHERE = "postgresql://user:hunter2@127.0.0.1:1/db"
@@ -496,42 +494,14 @@ def test_a_forked_child_has_connections_of_its_own(postgres_url: str, kind: str)
     assert (done.returncode, done.stdout, done.stderr) == (0, "2\n2\n", "")
 
 
-@contextmanager
-def pgbouncer(binary: str, server: PostgresServer, folder: Path) -> Iterator[str]:
-    port = server.port + 1 if server.port < 65_000 else server.port - 1
-    (folder / "ini").write_text(
-        f"[databases]\n* = host=127.0.0.1 port={server.port} user=tasker\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"
-    )
-    folder.chmod(0o777)
-    process = subprocess.Popen(
-        [binary, "-u", "postgres", str(folder / "ini")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield f"postgresql://tasker@127.0.0.1:{port}/"
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_a_proxy_that_pools_transactions_is_enough(
     postgres_server: PostgresServer,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    binary = shutil.which("pgbouncer")
-    require_or_skip(binary, "pgbouncer; install the package of that name")
-    assert binary is not None
     with (
         postgres_server.database() as name,
-        pgbouncer(binary, postgres_server, tmp_path) as url,
+        pgbouncer(postgres_server, tmp_path) as url,
         opened(url + name) as store,
     ):
-        for _ in range(100):
-            try:
-                store.poll(0)
-                break
-            except StoreUnavailable:
-                time.sleep(0.05)
         use_everything(store)
         assert postgres_server.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", name) == [(0,)]

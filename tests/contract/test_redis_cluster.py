@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
@@ -166,6 +166,22 @@ def test_a_client_of_the_cluster_finds_another_node_when_one_is_frozen(cluster: 
         finally:
             first.thaw()
             cluster.wait_until_ready()
+
+
+@pytest.mark.parametrize("namespace", ["billing", "shipping"])
+def test_the_bell_is_heard_on_any_node_of_the_cluster(cluster: Cluster, namespace: str) -> None:
+    cluster.owner(namespace).settle(namespace)
+    heard = Semaphore(0)
+    with (
+        closing(cluster.client()) as client,
+        closing(Store(client, namespace=namespace, call_limit=10, listen=True)) as store,
+    ):
+        store.register([Definition("job", "every second")])
+        stop = store.listen(heard.release)
+        assert heard.acquire(timeout=30)
+        store.control(Action.PAUSE, ["job"])
+        assert heard.acquire(timeout=30)
+        stop()
 
 
 def test_a_slot_that_is_being_moved_makes_the_store_unavailable(cluster: Cluster) -> None:

@@ -32,6 +32,7 @@ from tasker.ports import (
     Ending,
     Grant,
     Held,
+    Listening,
     Local,
     Outcome,
     Proposal,
@@ -120,7 +121,7 @@ class Work:
         # done is learned only by asking. Who asks for less than they do in the meantime would never catch up.
         self._reach = 1
         self._poll_every = math.inf if is_local else _POLL_EVERY
-        self._stop_listening = store.on_ring(partial(post, Work.look_soon)) if isinstance(store, Local) else _nothing
+        self._stop_listening = _listen(store, partial(post, Work.look_soon))
         self._register_again_at = self._now() + _REGISTER_EVERY
 
     @property
@@ -565,6 +566,13 @@ class Work:
 
     def _now(self) -> float:
         return clock.current().boottime()
+
+
+def _listen(store: Store, callback: Callable[[], object]) -> Callable[[], None]:
+    """Call back when the bell of the store is rung, if that can be heard here, until what is returned is called."""
+    if isinstance(store, Local):
+        return store.on_ring(callback)
+    return store.listen(callback) if isinstance(store, Listening) else _nothing
 
 
 def _nothing() -> None:

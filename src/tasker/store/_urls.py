@@ -17,6 +17,7 @@ _KNOWN = (
     "redis://user:password@host/0, rediss://… or unix:///path?db=0 (pip install 'py-tasker[redis]')"
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_LISTEN = re.compile(r"[?&]listen=([^&#]*)")
 _USER_AND_PASSWORD = re.compile(r"//([^/?#@:]*):.*@", re.DOTALL)
 _PASSWORD = re.compile(r"(passw(?:or)?d\s*=\s*)('(?:[^'\\]|\\.)*'?|[^&\s]*)", re.IGNORECASE)
 
@@ -32,6 +33,7 @@ def open_store(url: str, *, namespace: str = "") -> AnyStore:
         url: `memory:`, `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, `postgresql://…`
             (`postgres://…` is the same), `mysql://…` (`mariadb://…` is the same), or `redis://…`, `rediss://…` and
             `unix:///path?db=0` (`valkey://…` and `valkeys://…` are the same). Each `memory:` is a new, empty store.
+            `?listen=true` makes a PostgreSQL or Redis store listen; see there.
         namespace: Separates applications that share one database; ids and keys of different namespaces never meet.
 
     Raises:
@@ -81,7 +83,8 @@ def _open_postgresql(url: str, namespace: str) -> AnyStore:
             f"a PostgreSQL store needs the driver psycopg, which cannot be imported ({error}); "
             "install it: pip install 'py-tasker[postgresql]'"
         ) from error
-    return postgresql.Store(url, namespace=namespace)
+    url, listen = _without_listen(url)
+    return postgresql.Store(url, namespace=namespace, listen=listen)
 
 
 def _open_mysql(url: str, namespace: str) -> AnyStore:
@@ -103,7 +106,21 @@ def _open_redis(url: str, namespace: str) -> AnyStore:
             f"a Redis store needs the driver redis, which cannot be imported ({error}); "
             "install it: pip install 'py-tasker[redis]'"
         ) from error
-    return redis.Store(url, namespace=namespace)
+    url, listen = _without_listen(url)
+    return redis.Store(url, namespace=namespace, listen=listen)
+
+
+def _without_listen(url: str) -> tuple[str, bool]:
+    """Take the option that is tasker's out of a URL that is the driver's, and return what it says."""
+    found = _LISTEN.search(url)
+    if found is None:
+        return url, False
+    if found[1] not in ("true", "false"):
+        raise ValueError(f"listen: expected true or false, got {found[1]!r}")
+    rest = url[found.end() :]
+    # What follows the first option becomes the first.
+    joint = found[0][0] + rest[1:] if rest.startswith("&") else rest
+    return url[: found.start()] + joint, found[1] == "true"
 
 
 _OPENERS: dict[str, Callable[[str, str], AnyStore]] = {

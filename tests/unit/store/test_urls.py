@@ -122,3 +122,31 @@ def test_opening_a_store_imports_no_other_store_and_no_driver() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "redis"])
+@pytest.mark.parametrize(
+    ("options", "listens"),
+    [
+        ("", False),
+        ("?listen=true", True),
+        ("?listen=false", False),
+        ("?listen=true&{other}", True),
+        ("?{other}&listen=true", True),
+        ("?{other}&listen=false&{other}", False),
+    ],
+)
+def test_a_store_listens_if_its_url_says_so(kind: str, options: str, listens: bool) -> None:
+    pytest.importorskip({"postgresql": "psycopg", "redis": "redis"}[kind])
+    other = {"postgresql": "connect_timeout=7", "redis": "socket_timeout=7"}[kind]
+    place = {"postgresql": "postgresql://app:secret@db/app", "redis": "redis://app:secret@db:6379/0"}[kind]
+    store: Any = open_store(place + options.format(other=other))
+    assert (store._listener is not None) == listens
+    assert repr(store) == f"<tasker.store.{kind}.Store {place.replace(':secret', '')}>"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "redis"])
+def test_a_url_that_may_or_may_not_listen_is_refused(scheme: str) -> None:
+    pytest.importorskip({"postgresql": "psycopg", "redis": "redis"}[scheme])
+    with pytest.raises(ValueError, match="listen: expected true or false, got 'yes'"):
+        open_store(f"{scheme}://host/0?listen=yes")

@@ -12,6 +12,7 @@ from tasker.store._namespace import checked_identifier
 from tasker.store.postgresql import _schema
 from tasker.store.postgresql._connections import Borrowed, Own, Pool, Source
 from tasker.store.postgresql._errors import are_tables_gone
+from tasker.store.postgresql._listening import TELLING
 from tasker.store.postgresql._names import quoted
 from tasker.store.postgresql._privileges import Needs, check, needs_of
 from tasker.store.postgresql._session import Row, Session
@@ -24,7 +25,9 @@ Run = Callable[..., list[Row]]
 class Database:
     """Where the tables are, and the two connections that lead there."""
 
-    def __init__(self, url_or_pool: str | Pool, *, schema: str | None, call_limit: float, migrate: bool) -> None:
+    def __init__(
+        self, url_or_pool: str | Pool, *, schema: str | None, call_limit: float, migrate: bool, tells: bool = False
+    ) -> None:
         """Understand the arguments; nothing is opened.
 
         Args:
@@ -32,6 +35,7 @@ class Database:
             schema: Where the tables are; `None` is anywhere on the search path.
             call_limit: The seconds in which a connection must be there, and a lock in the server.
             migrate: Whether missing tables are made.
+            tells: Whether who rings the bell tells those that listen.
 
         Raises:
             TypeError: An argument is of another kind.
@@ -40,6 +44,7 @@ class Database:
         self._call_limit = call_limit
         self._schema = None if schema is None else checked_identifier(schema, "schema")
         self._may_make = migrate
+        self._telling = TELLING if tells else ""
         self._found: str | None = None
         self._qualified: dict[str, bytes] = {}
         self._allowed: list[Needs] = []
@@ -93,8 +98,11 @@ class Database:
             self._check_privileges(session, found, statement)
             # With the schema in them the statements do not depend on the search path, which another user of a shared
             # session behind a proxy may have changed.
-            qualified = self._qualified[statement] = statement.replace("{schema}", quoted(found)).encode()
+            qualified = self._qualified[statement] = self._complete(statement, found)
         return qualified
+
+    def _complete(self, statement: str, schema: str) -> bytes:
+        return statement.replace("{schema}", quoted(schema)).replace("{telling}", self._telling).encode()
 
     def _check_privileges(self, session: Session, schema: str, statement: str) -> None:
         needs = needs_of(statement)

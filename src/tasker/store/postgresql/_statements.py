@@ -97,8 +97,8 @@ RUNG = """rung AS (
   INSERT INTO {schema}.tasker_bell AS b (namespace, epoch)
   SELECT $1::text, c.now FROM clock c WHERE (SELECT bool_or(m.rings) FROM mine m)
   ON CONFLICT (namespace) DO UPDATE SET epoch = greatest(b.epoch + 1, excluded.epoch)
-  RETURNING epoch)"""
-"""Rings the bell if a row of `mine` asks for it, after all of `mine` is locked."""
+  RETURNING epoch{telling})"""
+"""Rings the bell if a row of `mine` asks for it, after all of `mine` is locked; see `_listening.TELLING`."""
 
 IN_ORDER = 'id COLLATE "C"'
 """The order in which rows are locked: that of the index, whatever the collation of the database."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from tasker._core.durations import seconds_of
@@ -32,6 +32,7 @@ from tasker.ports import (
     Skip,
 )
 from tasker.store import _rules
+from tasker.store._listener import Listener, silence
 from tasker.store._namespace import checked_namespace
 from tasker.store._row import Row
 from tasker.store._texts import storable
@@ -39,6 +40,7 @@ from tasker.store.postgresql import _deletion_statements, _instance_statements, 
 from tasker.store.postgresql._arrays import integers, texts
 from tasker.store.postgresql._connections import Pool
 from tasker.store.postgresql._database import Database
+from tasker.store.postgresql._listening import open_line
 from tasker.store.postgresql._rows import grant_of, ids_in, instance_of, records_of, state_of, states_of
 from tasker.store.postgresql._session import Row as Columns
 
@@ -83,6 +85,7 @@ class Store:
         schema: str | None = None,
         call_limit: float = 3.0,
         migrate: bool = True,
+        listen: bool = False,
     ) -> None:
         """Make a store; it connects, and looks for its tables, at its first operation.
 
@@ -93,6 +96,9 @@ class Store:
             schema: The database schema of the tables; `None` is where the search path finds them, else its first.
             call_limit: The seconds after which a call to the server is given up.
             migrate: Whether missing tables are made and older ones are updated.
+            listen: Whether schedulers hear at once what other instances change, by `LISTEN` and `NOTIFY` on a third
+                connection, and not only within a second. All instances should be made alike; a proxy that pools
+                transactions keeps it from working, and the log says so.
 
         Raises:
             TypeError: An argument is of another kind.
@@ -100,7 +106,9 @@ class Store:
         """
         self.namespace: str = checked_namespace(namespace)
         self.call_limit: float = seconds_of(call_limit, "call_limit", positive=True)
-        self._database = Database(url_or_pool, schema=schema, call_limit=self.call_limit, migrate=migrate)
+        self._database = Database(url_or_pool, schema=schema, call_limit=self.call_limit, migrate=migrate, tells=listen)
+        target = self._database.target
+        self._listener = Listener(lambda: open_line(target, namespace), str(target)) if listen else None
 
     def __repr__(self) -> str:
         name = f", namespace={self.namespace!r}" if self.namespace else ""
@@ -290,6 +298,10 @@ class Store:
         return _done(
             self._rows(_instance_statements.DRAIN, texts(chunk), draining) for chunk in _chunks(list(set(owners)))
         )
+
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back when the bell may have been rung, if this store was made to listen: see `ports.Listening`."""
+        return silence if self._listener is None else self._listener.listen(callback)
 
     def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
         """Take the locks among `keys` that are free or over, each for `ttl` microseconds, with a new token."""

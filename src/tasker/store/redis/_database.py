@@ -36,8 +36,14 @@ class Database:
     single reference, and the newer one wins.
     """
 
-    def __init__(self, url_or_client: str | Client, *, namespace: str, call_limit: float) -> None:
+    def __init__(self, url_or_client: str | Client, *, namespace: str, call_limit: float, tells: bool = False) -> None:
         """Understand the arguments; nothing is opened.
+
+        Args:
+            url_or_client: Where to connect.
+            namespace: Whose keys these are.
+            call_limit: The seconds that each step of an attempt to connect may take.
+            tells: Whether who rings the bell tells those that listen.
 
         Raises:
             TypeError: An argument is of another kind.
@@ -47,6 +53,7 @@ class Database:
         self.target = Target(url_or_client, call_limit=call_limit)
         self._operations = Connection(self.target)
         self._renewals = Connection(self.target)
+        self._channel = (self.keys.channel,) if tells else ()
         self._known = b""
         self._heard = 0
 
@@ -94,7 +101,7 @@ class Database:
         run_id = session.server.run_id.encode()
         for _ in range(_TRIES):
             birth = session.birth or self._greet(session)
-            answer: bytes | None = session.evaluate(operation, keys, (run_id, birth, text))
+            answer: bytes | None = session.evaluate(operation, keys, (run_id, birth, text, *self._channel))
             if answer is not None:
                 return answer
             session.birth = None

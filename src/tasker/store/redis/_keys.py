@@ -36,6 +36,11 @@ class Keys:
         return self.own[0]
 
     @property
+    def channel(self) -> bytes:
+        """Where it is published that the bell was rung."""
+        return self.own[1]
+
+    @property
     def ids(self) -> bytes:
         """Where all ids are, in their order."""
         return self.own[3]

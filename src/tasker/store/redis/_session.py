@@ -40,6 +40,7 @@ class Session:
     Attributes:
         server: The process at the other end.
         birth: Which store it holds, as the last greeting found it; `None` if nobody has asked.
+        socket: The driver's socket.
         handle: A second handle on the socket.
     """
 
@@ -56,15 +57,15 @@ class Session:
         info = "\n".join(each.decode("utf-8", "replace") for each in (about_server, about_memory))
         self.server: Server = server_of((int(clock[0]), int(clock[1])), info)
         self.birth: bytes | None = None
-        self._socket = _socket_of(wire)
-        self.handle: socket.socket = duplicate_of(self._socket.fileno())
+        self.socket: socket.socket = _socket_of(wire)
+        self.handle: socket.socket = duplicate_of(self.socket.fileno())
 
     @property
     def was_ended(self) -> bool:
         """Whether the other side has ended the idle connection, found out without asking it."""
         try:
             poll = select.poll()
-            poll.register(self._socket.fileno(), select.POLLIN)
+            poll.register(self.socket.fileno(), select.POLLIN)
             return bool(poll.poll(0))
         except (OSError, ValueError):
             return True

@@ -31,7 +31,9 @@ from tasker.ports import (
     ScheduleState,
     Skip,
 )
+from tasker.store._listener import Listener, silence
 from tasker.store.redis._database import Database
+from tasker.store.redis._listening import open_line
 from tasker.store.redis._rows import instances_in, records_of, state_of, storable
 from tasker.store.redis._target import Client
 
@@ -63,7 +65,9 @@ class Store:
         call_limit: The seconds after which a call to the server is given up.
     """
 
-    def __init__(self, url_or_client: str | Client, *, namespace: str = "", call_limit: float = 3.0) -> None:
+    def __init__(
+        self, url_or_client: str | Client, *, namespace: str = "", call_limit: float = 3.0, listen: bool = False
+    ) -> None:
         """Make a store; it connects at its first operation.
 
         Args:
@@ -72,6 +76,8 @@ class Store:
                 used nor closed.
             namespace: Keeps applications apart that share a database; an identifier, or empty.
             call_limit: The seconds after which a call to the server is given up.
+            listen: Whether schedulers hear at once what other instances change, by `PUBLISH` and `SUBSCRIBE` on a third
+                connection, and not only within a second. All instances should be made alike.
 
         Raises:
             TypeError: An argument is of another kind.
@@ -79,8 +85,10 @@ class Store:
         """
         self.namespace: str = namespace
         self.call_limit: float = seconds_of(call_limit, "call_limit", positive=True)
-        self._database = Database(url_or_client, namespace=namespace, call_limit=self.call_limit)
+        self._database = Database(url_or_client, namespace=namespace, call_limit=self.call_limit, tells=listen)
         self._keys = self._database.keys
+        target, channel = self._database.target, self._keys.channel
+        self._listener = Listener(lambda: open_line(target, channel), str(target)) if listen else None
         self._quiet_until = 0
 
     def __repr__(self) -> str:
@@ -221,6 +229,10 @@ class Store:
     def drain(self, owners: Sequence[str], *, draining: bool) -> Done:
         """Ask instances to start nothing new, or to go on, and ring the bell; return which of them are known."""
         return self._of_instances("drain", owners, lambda chunk: (draining, chunk))
+
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back when the bell may have been rung, if this store was made to listen: see `ports.Listening`."""
+        return silence if self._listener is None else self._listener.listen(callback)
 
     def acquire(self, owner: str, ttl: int, keys: Sequence[str]) -> Acquired:
         """Take the locks among `keys` that are free or over, each for `ttl` microseconds, with a new token."""

@@ -1,7 +1,7 @@
 -- What every script begins with.
 --
 -- KEYS: the five of the store, then for each id its row, and in some scripts its history behind it.
--- ARGV: the run id of the server, the birth of the store, and the arguments as JSON.
+-- ARGV: the run id of the server, the birth of the store, the arguments as JSON, and the channel to tell, if there is one.
 --
 -- A script reads and decides first, and writes after that. The server refuses a write for want of memory, disk or
 -- replicas only as long as the script has written nothing; so a script is done in whole or not at all, as long as
@@ -202,5 +202,9 @@ local function ring(keys)
   call('SET', BELL, epoch)
   for _, key in ipairs(keys) do
     call('ZADD', RUNG, epoch, id_of(key))
+  end
+  if ARGV[4] then
+    -- Where that is forbidden, those who listen see it when they poll.
+    pcall_redis('PUBLISH', ARGV[4], epoch)
   end
 end
