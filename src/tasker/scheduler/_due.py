@@ -58,11 +58,11 @@ def decide(plan: Plan, state: ScheduleState, now: int) -> Decision:
     if _is_held(state, now):
         return Wait(_when_to_look_again(plan, state, now))
     if state.requested is not None:
-        return Run(state.requested)
+        return _what_is_in_the_row(state)
     if state.paused is not None:
         return Wait(None)
     if state.slot is not None:
-        return Run(state.slot)
+        return _what_is_in_the_row(state)
     return _decide_idle(plan, state, now)
 
 
@@ -84,14 +84,28 @@ def _when_to_look_again(plan: Plan, state: ScheduleState, now: int) -> int | Non
     return state.lease_until if following is None else min(state.lease_until or following, following)
 
 
+def _what_is_in_the_row(state: ScheduleState) -> Run:
+    """Propose to take over the slot or the request in a row, and nothing else if another has run that meanwhile.
+
+    A slot is decided then, and refused. What was asked for by hand decides nothing: proposed as a slot it would be
+    given a second time, so the proposal is one that no row without a slot or a request accepts.
+    """
+    if state.slot is None or state.manual or state.requested is not None:
+        return Run(state.decided)
+    return Run(state.slot)
+
+
 def _guess(plan: Plan, state: ScheduleState, now: int) -> Run:
     """Propose what would be due if the holder were done; a wrong guess is refused, and the reply brings the facts."""
     if plan.counts_from_last_run:
         # No run has ended at -1: without a base that fits, nothing is given that is not due.
         return Run(now, -1 if state.ended is None else state.ended)
-    done = replace(state, decided=max(state.decided, state.slot or 0), slot=None, owner=None, lease_until=None)
-    decision = decide(plan, done, now)
-    return decision if isinstance(decision, Run) else Run(state.slot or now)
+    if plan.policy.misfire == "run_all":
+        # The holder may also have given its slot back as it was: no later one may be proposed before that.
+        return _what_is_in_the_row(state)
+    decided = state.decided if state.manual else max(state.decided, state.slot or 0)
+    decision = decide(plan, replace(state, decided=decided, slot=None, owner=None, lease_until=None), now)
+    return decision if isinstance(decision, Run) else _what_is_in_the_row(state)
 
 
 def _decide_idle(plan: Plan, state: ScheduleState, now: int) -> Decision:

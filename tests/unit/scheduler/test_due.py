@@ -103,8 +103,10 @@ def test_a_schedule_without_more_slots_is_finished() -> None:
         ({"owner": "other", "lease_until": "01-02 04:04", "slot": "01-02 04:00"}, ("run", "01-02 04:00")),
         ({"slot": "01-02 04:00", "attempt": 1}, ("run", "01-02 04:00")),
         # Asked for by hand, also while paused; paused.
-        ({"requested": "01-02 04:04"}, ("run", "01-02 04:04")),
-        ({"requested": "01-02 04:04", "paused": "01-01 00:00"}, ("run", "01-02 04:04")),
+        # The store gives what was asked for; as a slot that instant would be given again.
+        ({"requested": "01-02 04:04"}, ("run", "01-01 04:00")),
+        ({"requested": "01-02 04:04", "paused": "01-01 00:00"}, ("run", "01-01 04:00")),
+        ({"slot": "01-02 04:04", "manual": True}, ("run", "01-01 04:00")),
         ({"paused": "01-01 00:00"}, ("wait", None)),
         ({"paused": "01-01 00:00", "slot": "01-02 04:00"}, ("wait", None)),
         # Not ours to touch.
@@ -262,6 +264,20 @@ class TestLookingAgain:
         row = state("01-01 04:00", **self.HELD)
 
         assert decided(_due.look_again(plan(DAILY), row, at("01-02 04:10"))) == ("run", "01-02 04:00")
+
+    def test_where_all_are_run_the_held_slot_is_proposed_in_case_it_was_given_back(self) -> None:
+        row = state("01-01 04:00", **self.HELD)
+
+        assert decided(_due.look_again(plan(DAILY, misfire="run_all"), row, at("01-03 04:00"))) == (
+            "run",
+            "01-02 04:00",
+        )
+
+    def test_what_was_asked_for_by_hand_is_no_slot_and_decides_none(self) -> None:
+        row = state("01-01 04:00", **{**self.HELD, "slot": "01-01 10:00"}, manual=True)
+
+        assert decided(_due.look_again(plan(DAILY), row, at("01-02 03:00"))) == ("run", "01-01 04:00")
+        assert decided(_due.look_again(plan(DAILY), row, at("01-02 04:00"))) == ("run", "01-02 04:00")
 
     def test_from_the_last_run_a_base_that_is_outdated_keeps_it_from_running_early(self) -> None:
         row = state("01-01 11:00", ended="01-01 12:00", **self.HELD)

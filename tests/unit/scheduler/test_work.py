@@ -148,6 +148,24 @@ class TestMisfires:
         assert journal.slots() == [f"01-01 00:{minute:02}" for minute in range(1, 12)]
         assert records(store) == [f"succeeded {slot}" for slot in journal.slots()]
 
+    def test_all_of_them_are_run_although_another_instance_gives_one_back(
+        self, store: SteadyStore, journal: Journal
+    ) -> None:
+        # The hasty one is first, never hears so, and gives the slot back just before the next one is due.
+        slow, hasty = Way(store), Way(store)
+        slow.delays["claim"] = 0.05
+        hasty.loses.add("claim")
+        hasty.delays["release"] = 0.85
+        rule = schedule.Interval(seconds=1, anchor=START + timedelta(seconds=0.5))
+        tasks = [
+            scheduler_on(way).with_schedule("job", rule, journal.noting(), misfire="run_all", overlap="queue")
+            for way in (slow, hasty)
+        ]
+
+        run_for(3, *tasks, after(1, lambda: setattr(hasty, "is_cut", True)))
+
+        assert journal.slots() == ["01-01 00:00:00", "01-01 00:00:01", "01-01 00:00:02"]  # and a half
+
     def test_all_that_are_not_too_late_are_run(self, store: SteadyStore, journal: Journal) -> None:
         self.downtime(store, journal, misfire="run_all", late=150)
 
@@ -1072,6 +1090,20 @@ def test_a_schedule_without_more_slots_waits_for_its_end(
     assert journal.slots() == ["01-01 00:01"]
     assert store.states(["job"])[0].next_slot is None
     assert clock.elapsed == 300
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1, 20, 70])
+def test_what_is_asked_for_by_hand_runs_once_however_many_instances_there_are(
+    store: SteadyStore, journal: Journal, seconds: float
+) -> None:
+    schedulers = [scheduler_on(Way(store)) for _ in range(3)]
+    for number, scheduler in enumerate(schedulers):
+        scheduler.add("job", DAILY, journal.noting(f"{number}", seconds=seconds))
+
+    run_for(200, *schedulers, after(10.5, lambda: schedulers[0].trigger("job")))
+
+    assert len(journal.started) == 1
+    assert [record.manual for record in store.history("job", 10)] == [True]
 
 
 def test_paused_is_paused_in_all_instances_within_a_second(store: SteadyStore, journal: Journal) -> None:
