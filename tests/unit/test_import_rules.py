@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
+import re
 from functools import cache
 from pathlib import Path
 
 import tasker
 
 PACKAGE = Path(tasker.__file__).parent
-DRIVERS = ("psycopg", "psycopg_pool", "pymysql", "redis", "sqlite3")
 WHAT_A_STORE_MAY_IMPORT = ("tasker._core", "tasker.errors", "tasker.lease", "tasker.ports", "tasker.store")
 
 
@@ -37,9 +35,11 @@ def is_in(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def test_no_module_imports_from_the_package_root() -> None:
-    found = [
-        place for path in sorted(PACKAGE.rglob("*.py")) for module, place in imports_of(path) if module == "tasker"
-    ]
+    # Only what may do so is parsed, which takes longer than all else: most of it are examples in docstrings.
+    may_do_so = re.compile(r"^ *(import .*\btasker\b(?!\.)|from tasker import)", re.MULTILINE)
+    suspects = [path for path in sorted(PACKAGE.rglob("*.py")) if may_do_so.search(path.read_text(encoding="utf-8"))]
+
+    found = [place for path in suspects for module, place in imports_of(path) if module == "tasker"]
 
     assert found == []
 
@@ -53,12 +53,3 @@ def test_a_store_imports_only_leases_ports_the_core_and_errors() -> None:
     ]
 
     assert found == []
-
-
-def test_importing_tasker_loads_no_driver() -> None:
-    # What was there before is not ours: a tool that measures coverage brings modules of its own.
-    program = "import sys; before = set(sys.modules); import tasker; print(*(sys.modules.keys() - before))"
-
-    finished = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-
-    assert [driver for driver in DRIVERS if driver in finished.stdout.split()] == []

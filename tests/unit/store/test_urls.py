@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -113,15 +112,6 @@ def test_a_missing_driver_is_named_with_the_extra_that_brings_it(scheme: str, mo
     with pytest.raises(TaskerError, match=r"pip install 'py-tasker\[postgresql\]'") as caught:
         open_store(f"{scheme}://user:s3cret@host/db")
     assert "s3cret" not in str(caught.value)
-
-
-def test_opening_a_store_imports_no_other_store_and_no_driver() -> None:
-    program = (
-        "import sys, tasker.store; tasker.store.open_store('memory:');"
-        "print([m for m in sys.modules if m.startswith(('tasker.store.sqlite', 'tasker.store.postgresql', 'psycopg'))])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "redis"])
