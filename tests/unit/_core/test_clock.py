@@ -59,12 +59,16 @@ def test_a_timer_is_not_called_before_its_time(system: SystemClock) -> None:
 def test_timers_are_called_in_the_order_of_their_times(system: SystemClock) -> None:
     called = threading.Event()
     log: list[str] = []
-    now = system.monotonic()
 
-    system.call_at(now + 0.02, called.set)
-    system.call_at(now + 0.01, lambda: log.append("second"))
-    system.call_at(now + 0.01, lambda: log.append("third"))
-    system.call_at(now, lambda: log.append("first"))
+    def begin() -> None:
+        # On the clock thread, which calls nothing else meanwhile.
+        now = system.monotonic()
+        system.call_at(now + 0.02, called.set)
+        system.call_at(now + 0.01, lambda: log.append("second"))
+        system.call_at(now + 0.01, lambda: log.append("third"))
+        system.call_at(now, lambda: log.append("first"))
+
+    system.call_at(system.monotonic(), begin)
 
     assert called.wait(5)
     assert log == ["first", "second", "third"]
