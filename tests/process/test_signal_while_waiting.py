@@ -39,9 +39,9 @@ def test_a_signal_while_a_lock_is_waited_for_ends_it_cleanly(
 
 
 @pytest.mark.slow
-def test_a_store_that_does_not_answer_is_given_up_in_time_to_end_cleanly(own_postgres: PostgresServer) -> None:  # noqa: F811
-    with waiting_for("lock", 30, "postgresql", own_postgres.url()) as program:
-        program.wait_for("holds", "ready")
+def test_a_lock_that_cannot_be_freed_is_given_up_in_time_to_end_cleanly(own_postgres: PostgresServer) -> None:  # noqa: F811
+    with waiting_for("end of a lock", 30, "postgresql", own_postgres.url()) as program:
+        program.wait_for("holds")
         own_postgres.freeze()
         program.signal(signal.SIGTERM)
         program.ends_with(0, within=10)

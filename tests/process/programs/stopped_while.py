@@ -54,6 +54,8 @@ def stops() -> None:
 match sys.argv[1]:
     case "back-off":
         tasks = [tasker.with_retry(fails, attempts=2, backoff=tasker.Backoff(initial=1000, maximum=1000))]
+    case "end of a lock":
+        tasks = [tasker.to_task(holds)]
     case "lock":
         tasks = [tasker.to_task(holds), tasker.to_task(wants)]
     case _:
