@@ -60,6 +60,52 @@ def test_ten_thousand_schedules_use_one_thread_and_little_memory() -> None:
 
 
 @pytest.mark.slow
+def test_a_schedule_that_is_waited_for_costs_at_most_600_bytes() -> None:
+    added, driven, rows = run("""
+        import tracemalloc
+        from tasker.ports import Definition
+        from tasker.store import memory
+
+
+        def taken():
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+
+        def work():
+            pass
+
+
+        def measure(ctx):
+            while len(store.states()) < 10_000:
+                ctx.sleep(0.1)
+            ctx.sleep(0.5)  # the states are only being read
+            running = taken() - base - added
+            alone = memory.Store()
+            before = taken()
+            alone.register([Definition(id, rule) for id in ids])
+            rows = taken() - before
+            print(added / 10_000, (running - rows) / 10_000, rows / 10_000)
+            sys.exit(0)
+
+
+        ids = [f"job {number}" for number in range(10_000)]
+        daily, store = schedule.Daily(hour=4, tz="UTC"), memory.Store()
+        rule, scheduler = str(daily), Scheduler(store)
+        tracemalloc.start()
+        base = taken()
+        for id in ids:
+            scheduler.add(id, daily, work)
+        added = taken() - base
+        tasker.run(tasker.concurrence(scheduler, measure))
+    """)
+
+    assert added < 450
+    assert driven < 600
+    assert rows < 300
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_ten_thousand_that_are_due_at_once_are_all_run_once(kind: str) -> None:
     runs, different, most, threads = run(f"""

@@ -53,13 +53,13 @@ def policy_of(misfire: Misfire, late: Duration | None, overlap: Overlap, on_fail
             raise ValueError(f"{argument}: expected one of {', '.join(map(repr, known))}, got {given!r}")
     # Not zero: some microseconds always pass before a run starts.
     micros = None if late is None else round(seconds_of(late, "late", positive=True) * 1_000_000)
-    return _shared(Policy(misfire=misfire, late=micros, overlap=overlap, on_failure=on_failure, first=first))
+    return _policy(misfire, micros, overlap, on_failure, first)
 
 
 @lru_cache
-def _shared(policy: Policy) -> Policy:
+def _policy(misfire: Misfire, late: int | None, overlap: Overlap, on_failure: OnFailure, first: First) -> Policy:
     """Return one policy for all that are equal: thousands of schedules have few of them."""
-    return policy
+    return Policy(misfire=misfire, late=late, overlap=overlap, on_failure=on_failure, first=first)
 
 
 class Plan:
