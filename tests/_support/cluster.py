@@ -25,6 +25,8 @@ _NO_COMPLAINTS = (
     "INFO tasker: instance ",
     "INFO tasker: skipped ",
     "has ended: interrupted",
+    "did not answer within",
+    "is back",
 )
 
 

@@ -65,8 +65,8 @@ def test_the_run_of_an_instance_that_stops_is_started_by_another_within_about_a_
 
 
 def test_the_run_of_an_instance_that_is_killed_is_started_by_another_when_its_lease_is_over(store_url: str) -> None:
-    lease = 1.5
-    with Cluster(LONG_RUN, store_url, f"--lease={lease}", "--call-limit=0.5") as cluster:
+    lease = 3
+    with Cluster(LONG_RUN, store_url, f"--lease={lease}", "--call-limit=1") as cluster:
         (holder,) = cluster.start()
         slot = slot_of(holder, 1)
         (other,) = cluster.start()

@@ -9,19 +9,21 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import tasker
 from tasker import Context, Run, schedule
 from tasker.ports import Store
 from tests._support.cluster_journal import open_journal
-from tests._support.cluster_stores import store_at
+from tests._support.opening import store_at
 
 NAME = f"instance {os.getpid()}"
 
 
 def store_of(given: argparse.Namespace, stack: ExitStack) -> Store:
     if not given.pooled:
-        return store_at(given.store, call_limit=given.call_limit, name=NAME)
+        name = f"?application_name={quote(NAME)}" if given.store.startswith("postgresql:") else ""
+        return store_at(f"{given.store}{name}", given.call_limit)
     from psycopg_pool import ConnectionPool
 
     from tasker.store import postgresql

@@ -17,7 +17,7 @@ import psycopg
 
 import tasker
 from tasker import Context, Run, schedule
-from tests._support.cluster_stores import store_at
+from tests._support.opening import store_at
 
 _WRITE = """WITH ours AS (UPDATE fenced SET token = %(token)s WHERE token <= %(token)s RETURNING token)
 INSERT INTO written (token, pid) SELECT token, %(pid)s FROM ours"""
@@ -57,7 +57,7 @@ def main(given: argparse.Namespace) -> None:
             ctx.raise_if_done()
 
     with ExitStack() as stack:
-        store = stack.enter_context(closing(store_at(given.store, call_limit=given.call_limit)))
+        store = stack.enter_context(closing(store_at(given.store, given.call_limit)))
         if connection is not None:
             stack.callback(connection.close)
         scheduler = tasker.Scheduler(store, name=f"instance {os.getpid()}", lease=given.lease)

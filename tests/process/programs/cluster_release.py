@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import tasker
 from tasker import Context, Run, schedule
 from tests._support.cluster_journal import open_journal
-from tests._support.cluster_stores import store_at
+from tests._support.opening import store_at
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEDULES = {
@@ -24,7 +24,7 @@ SCHEDULES = {
 def main(given: argparse.Namespace) -> None:
     with (
         closing(open_journal(given.journal)) as journal,
-        closing(store_at(given.store, call_limit=1)) as store,
+        closing(store_at(given.store, 1)) as store,
     ):
 
         def work(ctx: Context) -> None:
