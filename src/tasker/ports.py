@@ -406,11 +406,13 @@ class Claimed:
         grants: What the caller runs from now on.
         refused: The rows of the other proposals, as they are; an id that is missing in both was locked by another
             statement just then, or has no row.
+        not_before: Until when nothing is given to anybody, if the store knows that.
     """
 
     now: int
     grants: tuple[Grant, ...]
     refused: tuple[ScheduleState, ...]
+    not_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ def test_a_server_that_has_just_begun_gives_nothing_for_the_length_of_a_lease(
     (record,) = caplog.records
     assert "gives nothing for" in record.getMessage()
     assert f"redis://127.0.0.1:{own_redis.port}/0" in record.getMessage()
-    refused = store.claim("A", LONG, 1, [Proposal("job", 1)]).refused
-    assert [state.id for state in refused] == ["job"]
+    claimed = store.claim("A", LONG, 1, [Proposal("job", 1)])
+    assert [state.id for state in claimed.refused] == ["job"]
+    assert claimed.not_before == since(own_redis) + LONG
     wait_for(lambda: store.poll(0).now > since(own_redis) + TTL)
     assert take(store).slot > 0
     assert len(store.acquire("A", TTL, ["key"]).grants) == 1
@@ -95,6 +96,7 @@ def test_a_server_that_has_run_for_long_gives_at_once(
     began = store.poll(0).now - (uptime + 2) * SECOND
     assert began <= since(redis_server) <= began + 4 * SECOND
     assert len(propose(store, ttl=1)) == 1
+    assert store.claim("A", 1, 1, []).not_before is None
 
 
 def test_after_a_restart_with_nothing_left_nobody_claims_for_the_length_of_a_lease(

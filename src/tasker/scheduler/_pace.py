@@ -73,6 +73,10 @@ class Pace:
         elif is_busy or won:
             self._claim_at = now + self._gather
 
+    def wait_to_claim(self, seconds: float) -> None:
+        """Claim nothing for so long, as nothing would be given."""
+        self._claim_at = max(self._claim_at, clock.current().boottime() + seconds)
+
     def note_record(self) -> None:
         """Note that a recording was sent."""
         self._record_at = self._pay() + self._gather

@@ -415,6 +415,9 @@ class Work:
         has_lost = len(claimed.grants) < min(free, len(proposals))
         self._reach = min(self._reach * _FURTHER, _AT_MOST) if has_lost else 1
         self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active))
+        if claimed.not_before is not None:
+            # The store gives leases again as soon as the longest one is over: later than that is a mistake.
+            self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
         for grant in claimed.grants:
             self._announce.claimed(grant, claimed.now)
             self._start(self._entries[grant.id], grant, sent)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -536,6 +537,34 @@ class BelatedStore(SteadyStore):
         while self._late:
             self._late.pop()()
         return done
+
+
+class QuietStore(SteadyStore):
+    """Gives nothing until some seconds after its beginning, or says that it does not."""
+
+    def __init__(self, *, until: float, says: float) -> None:
+        super().__init__()
+        began = self._now()
+        self._until, self._says = began + round(until * SECOND), began + round(says * SECOND)
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        if self._now() >= self._until:
+            return super().claim(owner, ttl, capacity, proposals)
+        return replace(super().claim(owner, ttl, 0, proposals), not_before=self._says)
+
+
+class TestQuietStores:
+    @pytest.mark.parametrize(("says", "claims"), [(12, [1, 12]), (3600, [1, 16])])
+    def test_one_that_says_until_when_it_gives_nothing_is_asked_then_or_after_a_lease(
+        self, clock: VirtualClock, journal: Journal, says: float, claims: list[float]
+    ) -> None:
+        way = Way(QuietStore(until=12, says=says))
+        begun = clock.boottime()
+
+        run_for(20, scheduler_on(way).with_schedule("job", EACH_SECOND, journal.noting()))
+
+        assert [round(when - begun, 1) for when in way.called("claim")][:2] == claims
+        assert round(journal.started[0].at - begun, 1) == claims[1]
 
 
 class TestStoresThatFail:

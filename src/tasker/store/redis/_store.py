@@ -108,7 +108,7 @@ class Store:
 
     def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
         """Give the caller up to `capacity` of the proposed slots, each with a lease of `ttl` microseconds."""
-        now = 0
+        now, quiet = 0, None
         grants: list[Grant] = []
         refused: list[ScheduleState] = []
         for chunk in _chunks(_distinct(proposals)):
@@ -119,8 +119,9 @@ class Store:
             now = int(reply[0])
             grants += [_grant_of(chunk, given, now + ttl) for given in reply[1]]
             refused += [state_of(_at(chunk, i).id, flat) for i, flat in reply[2]]
-            self._note_quiet(now, reply[3])
-        return Claimed(now, tuple(grants), tuple(refused))
+            quiet = _instant(reply[3])
+            self._note_quiet(now, quiet)
+        return Claimed(now, tuple(grants), tuple(refused), quiet)
 
     def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
         """Let the leases end `ttl` microseconds from now, where owner and token are still those of the row."""
@@ -242,7 +243,7 @@ class Store:
             reply = self._run("acquire", [self._keys.lock(key) for key in chunk], owner, ttl)
             now = int(reply[0])
             grants += [LeaseGrant(_at(chunk, i), int(token), now + ttl) for i, token in reply[1]]
-            self._note_quiet(now, reply[2])
+            self._note_quiet(now, _instant(reply[2]))
         return Acquired(now, tuple(grants))
 
     def extend(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
@@ -328,17 +329,21 @@ class Store:
             known.update(reply[1])
         return Done(now, frozenset(known))
 
-    def _note_quiet(self, now: int, until: object) -> None:
+    def _note_quiet(self, now: int, until: int | None) -> None:
         """Say once why nothing is given, if nothing is."""
-        if not isinstance(until, str) or int(until) <= self._quiet_until:
+        if until is None or until <= self._quiet_until:
             return
-        self._quiet_until = int(until)
+        self._quiet_until = until
         logger.warning(
             "%r gives nothing for %.1f s: its server was restarted, replaced or emptied, and leases that it does not"
             " know may still be held",
             self,
             (self._quiet_until - now) / 1_000_000,
         )
+
+
+def _instant(text: str | bool) -> int | None:  # noqa: FBT001 - a script says false for what is not there
+    return int(text) if isinstance(text, str) else None
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
