@@ -174,6 +174,11 @@ def test_an_unknown_policy_is_refused_with_the_known_ones(argument: str, value: 
         (float("nan"), ValueError, "late: expected a finite duration, got nan"),
         (True, TypeError, "late: expected a timedelta or a number of seconds, got True"),
         ("1h", TypeError, "late: expected a timedelta or a number of seconds, got '1h'"),
+        (
+            datetime(2026, 1, 1),  # noqa: DTZ001 - an instant is none, with or without a zone
+            TypeError,
+            "late: expected a timedelta or a number of seconds, got datetime.datetime(2026, 1, 1, 0, 0)",
+        ),
     ],
 )
 def test_a_lateness_that_makes_no_sense_is_refused(late: object, error: type[Exception], message: str) -> None:
