@@ -70,7 +70,7 @@ class Store:
     It may be shared by any number of threads and schedulers of one process, and uses at most two connections: one for
     operations, borrowed for each of them if it was given a pool, and one of its own for renewals, so that an
     application that holds all connections of its pool loses no lease. Nothing is left in a session, so it works through
-    proxies that pool transactions.
+    proxies that pool transactions. A third one listens, if that is wanted.
 
     Attributes:
         namespace: The application that these schedules belong to; equal ids in two namespaces are two schedules.

@@ -55,7 +55,8 @@ class Store:
     """Keeps schedules, their history and locks in Redis or Valkey; implements `tasker.ports.Store` and `LeaseStore`.
 
     It may be shared by any number of threads and schedulers of one process, and uses two connections of its own: one
-    for operations, and one for renewals, so that nothing delays these. All keys of a namespace are on one shard.
+    for operations, and one for renewals, so that nothing delays these. A third one listens, if that is wanted. All keys
+    of a namespace are on one shard.
 
     What a server forgets, no store can hold: see docs/how-to/redis.md. After a restart or a failover nothing is given
     for the length of a lease, as the leases from before may still be relied on.
