@@ -74,10 +74,12 @@ class Place:
             self.server.thaw()
 
 
+AnyServer = PostgresServer | MariadbServer | RedisServer
+
+
 @contextmanager
-def new_place(kind: str, folder: Path) -> Iterator[Place]:
-    """Make an empty place of a kind, and remove it in the end; a file is made in the folder."""
-    server = _server(kind)
+def new_place(kind: str, folder: Path, server: AnyServer | None) -> Iterator[Place]:
+    """Make an empty place on a server, and remove it in the end; without a server it is a file in the folder."""
     if isinstance(server, RedisServer):
         server.execute("FLUSHALL")
         server.settle()
@@ -94,7 +96,13 @@ def new_place(kind: str, folder: Path) -> Iterator[Place]:
 
 
 @cache
-def _server(kind: str) -> PostgresServer | MariadbServer | RedisServer | None:
+def server_of_session(kind: str) -> AnyServer | None:
+    """Return the server of a kind that serves the whole session; `None` for a file."""
+    return started(kind)
+
+
+def started(kind: str) -> AnyServer | None:
+    """Start a server of a kind; `None` for a file."""
     if kind == "postgresql":
         server = PostgresServer(settings={"max_connections": 200, "wal_level": "replica", "max_wal_senders": 4})
         server.execute("CREATE ROLE app LOGIN")  # no administrator, as an application should be

@@ -128,6 +128,11 @@ class Stage:
             highest[note.id] = max(note.token, highest.get(note.id, 0))
         return stale
 
+    def knows(self, id: str) -> bool:
+        """Tell whether the store knows a schedule."""
+        with closing(store_at(self._url, 10)) as store:
+            return store.states([id]) != ()
+
     def history(self, id: str = "job") -> list[RunRecord]:
         """Return what the store has recorded of a schedule, the oldest first."""
         with closing(store_at(self._url, 10)) as store:

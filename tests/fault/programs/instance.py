@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import tasker
@@ -78,7 +79,15 @@ class Halting:
         return answer
 
 
+def go_by(file: Path) -> None:
+    """Let the wall clock of this process be wrong by the seconds in a file, whatever these are at the time."""
+    right = time.time
+    time.time = lambda: right() + float(file.read_text())
+
+
 def main(given: argparse.Namespace) -> None:
+    if given.wrong_by is not None:
+        go_by(given.wrong_by)
     log = Log(given.log)
     points = Points(log, given.halt, signal.Signals[given.by])
 
@@ -101,7 +110,11 @@ def main(given: argparse.Namespace) -> None:
         scheduler = tasker.Scheduler(
             cast("Store", Halting(store, points)), name=given.name, lease=given.lease, history=10_000
         )
-        every = schedule.Interval(seconds=given.every, anchor=ANCHOR)
+        every = (
+            schedule.Interval(seconds=given.every, anchor=ANCHOR)
+            if given.schedule is None
+            else schedule.parse(given.schedule)
+        )
         for id in given.ids:
             scheduler.add(id, every, work, misfire=given.misfire)
         log.note("ready")
@@ -115,11 +128,13 @@ if __name__ == "__main__":
     parser.add_argument("--ids", nargs="+", default=["job"])
     parser.add_argument("--name", default=f"instance {os.getpid()}")
     parser.add_argument("--every", type=float, default=0.5, help="seconds between two slots")
+    parser.add_argument("--schedule", help="a schedule as a text, instead of that")
     parser.add_argument("--first", type=float, default=0.1, help="how long a first attempt takes")
     parser.add_argument("--takes", type=float, default=0.1, help="how long any other attempt takes")
     parser.add_argument("--misfire", default="run_once")
     parser.add_argument("--lease", type=float, default=2)
     parser.add_argument("--call-limit", type=float, default=0.6)
+    parser.add_argument("--wrong-by", type=Path, help="a file that says by how many seconds its clock is wrong")
     parser.add_argument("--halt", help="the point at which it halts")
     parser.add_argument("--by", default="SIGKILL", help="the signal that halts it")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
