@@ -10,7 +10,7 @@ from tasker._core import clock
 from tasker._core.context import Context
 from tasker._core.mailbox import Mailbox
 from tasker._core.task import Task
-from tasker.ports import Ending, Grant, Held, ScheduleState
+from tasker.ports import FORMAT, Ending, Grant, Held, ScheduleState
 from tasker.scheduler._effort import Effort
 from tasker.scheduler._plan import Plan
 
@@ -80,6 +80,11 @@ class Entry:
     def plan(self) -> Plan:
         """When its slots are."""
         return self.definition.plan
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether its row is left alone: it cannot be read, or a newer version of tasker wrote it."""
+        return self.state is not None and self.state.format > FORMAT
 
 
 class ActiveRun:

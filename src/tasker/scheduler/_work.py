@@ -60,6 +60,8 @@ _FURTHER = 4
 _POLL_EVERY = 1.0
 _TRIM_EVERY = 30.0
 _REGISTER_EVERY = 24 * 3600.0
+# What rings no bell is that somebody has repaired a row, or that a newer version has left it.
+_READ_AGAIN_EVERY = 5.0
 _LOCKED_AGAIN = (50_000, 200_000)
 # A row that is neither granted nor refused so often is not locked, but gone.
 _MISSES = 3
@@ -123,6 +125,7 @@ class Work:
         self._poll_every = math.inf if is_local else _POLL_EVERY
         self._stop_listening = _listen(store, partial(post, Work.look_soon))
         self._register_again_at = self._now() + _REGISTER_EVERY
+        self._read_again_at = math.inf
 
     @property
     def owner(self) -> str:
@@ -214,7 +217,7 @@ class Work:
         if self._epoch is not None:
             yield self._poll_at
             yield self._presence.next_at
-            yield self._register_again_at
+            yield min(self._register_again_at, self._read_again_at)
         if self._to_record:
             yield self._record_at()
         due = self._agenda.next_time()
@@ -275,11 +278,18 @@ class Work:
                 self._learn(self._entries[state.id], state, registered.now)
 
     def _register_again(self) -> None:
-        """Say once a day that these schedules are still run by somebody, so that nobody purges them."""
+        """Say once a day that these schedules are still run by somebody, so that nobody purges them.
+
+        What cannot be read is looked at more often: it may be repaired.
+        """
         now = self._now()
-        if now >= self._register_again_at:
+        is_daily = now >= self._register_again_at
+        if is_daily:
             self._register_again_at = now + _REGISTER_EVERY
-            self._to_register.update((id, entry) for id, entry in self._entries.items() if not entry.is_leaving)
+        if is_daily or now >= self._read_again_at:
+            self._read_again_at = math.inf
+            again = (entry for entry in self._entries.values() if is_daily or entry.is_ignored)
+            self._to_register.update((entry.id, entry) for entry in again if not entry.is_leaving)
 
     def _define(self, entry: Entry, now: int) -> Definition | None:
         try:
@@ -291,10 +301,12 @@ class Work:
 
     def _learn(self, entry: Entry, state: ScheduleState, now: int) -> None:
         """Take over what the store says of a row, and look at it when that makes sense."""
+        if state.format > FORMAT:
+            self._read_again_at = self._now() + _READ_AGAIN_EVERY
+            if not entry.is_ignored:
+                self._announce.ignored(state)
         entry.state = state
         entry.misses = 0
-        if state.format > FORMAT:
-            self._announce.ignored(state)
         is_mine = state.owner == self._owner and entry.active is None
         if is_mine and Held(entry.id, state.token) not in self._forgotten:
             # A claim whose answer was lost took effect only after it had been given back.

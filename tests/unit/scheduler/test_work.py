@@ -816,6 +816,20 @@ class TestStoresThatFail:
             f"'newer' is left alone: its row cannot be read, or a newer version of tasker wrote it (format {newer})"
         ]
 
+    def test_a_row_that_has_been_repaired_is_run_again_within_some_seconds(
+        self, way: Way, store: SteadyStore, journal: Journal
+    ) -> None:
+        store.register([Definition("job", "every minute")])
+        store._rows["job"].format = UNREADABLE
+
+        run_for(
+            190,
+            scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting()),
+            after(110, lambda: setattr(store._rows["job"], "format", FORMAT)),
+        )
+
+        assert journal.slots() == ["01-01 00:02", "01-01 00:03"]
+
     def test_a_slot_that_cannot_be_passed_over_is_asked_about_now_and_then(
         self, way: Way, store: SteadyStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
