@@ -48,7 +48,7 @@ unit: $(READY) ## Run the fast tests only
 	$(BIN)/python -m pytest tests/unit -m 'not slow' --numprocesses auto $(PYTEST)
 
 faults: $(READY) ## Put a cluster on each kind of store under every kind of fault, and judge its log
-	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py $(PYTEST)
+	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py --numprocesses auto $(PYTEST)
 
 faults-long: $(READY) ## Put a cluster under random faults: SECONDS=60 for each BACKEND=all; SEED repeats a plan
 	$(BIN)/python -m tests.fault.harness --seconds $(or $(SECONDS),60) --backend $(or $(BACKEND),all) $(if $(SEED),--seed $(SEED))

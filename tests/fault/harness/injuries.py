@@ -80,7 +80,8 @@ def _harm_at(kind: str, seat: Seat) -> Heal:
 
 
 def stop(seat: Seat) -> None:
-    """Ask a process to stop."""
+    """Ask a process to stop, once it listens to that."""
+    seat.program.wait_for("up.")
     seat.send(signal.SIGTERM)
 
 

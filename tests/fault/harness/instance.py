@@ -82,9 +82,10 @@ class Instance:
         """Write down when this process did not run although it wanted to."""
         then = now()
         while not self._has_ended.wait(PULSE):
-            if now() - then > (PULSE + STALL) * 1_000_000:
+            woke = now()
+            if woke - then > (PULSE + STALL) * 1_000_000:
                 self.log.write("stall", since=then)
-            then = now()
+            then = woke  # not the time now: a stall since then belongs to the next look
 
 
 class _Noted:
@@ -125,8 +126,10 @@ class Orders:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def keep_loop(self, ctx: Context) -> None:
-        """Know the loop, to block it; a task for `tasker.main`."""
+        """Know the loop, to block it, and say that signals are heard now; a task for `tasker.main`."""
         self._loop = asyncio.get_running_loop()
+        self._instance.log.write("up", pid=os.getpid())
+        print("up.", flush=True)
         while not await ctx.wait_async(3600):
             pass
 
@@ -212,7 +215,6 @@ def main(given: argparse.Namespace) -> None:
         orders = Orders(instance, pool)
         for each in (orders.obey, instance.pulse):
             threading.Thread(target=each, daemon=True).start()
-        log.write("up", pid=os.getpid())
         tasker.main(scheduler, orders.keep_loop, grace=given.grace)
         log.write("bye")
 

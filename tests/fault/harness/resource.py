@@ -15,7 +15,7 @@ from typing import Self
 from tests.fault.harness.log import Log
 
 _HOST = "127.0.0.1"
-_LIMIT = 5.0
+_LIMIT = 60.0
 
 
 class Resource(socketserver.ThreadingTCPServer):
