@@ -172,7 +172,7 @@ def cancelled_at_end(running: asyncio.Task[Any], ctx: Context, mailbox: Mailbox)
 
     Under a grace, it is cancelled only when that is over.
     """
-    return AtEnd(ctx, lambda: mailbox.post(lambda: _cancel_in_time(running, ctx, mailbox.loop)))
+    return AtEnd(ctx, lambda: mailbox.post(lambda: cancel_in_time(running, ctx, mailbox.loop)))
 
 
 def after_grace(ctx: Context, loop: asyncio.AbstractEventLoop, cancel: Callable[[], object]) -> clock.Timer | None:
@@ -254,7 +254,8 @@ def _run_on(home: Mailbox, task: Task, ctx: Context) -> Outcome:
     return cancelled_by(RuntimeError("the event loop ended"))
 
 
-def _cancel_in_time(running: asyncio.Task[Any], ctx: Context, loop: asyncio.AbstractEventLoop) -> None:
+def cancel_in_time(running: asyncio.Task[Any], ctx: Context, loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel an asyncio task natively, now or when the grace of its context, which has ended, is over."""
     timer = after_grace(ctx, loop, running.cancel)
     if timer is not None:
         running.add_done_callback(lambda _: timer.cancel())

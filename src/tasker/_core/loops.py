@@ -22,14 +22,14 @@ _FOR_THE_REST = 1.0
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 
 
-async def outcome_of(function: Callable[[], Coroutine[Any, Any, None]]) -> Outcome:
+async def outcome_of(function: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> Outcome:
     """Await what a coroutine function returns, and return what leaves it.
 
     As the coroutine of an asyncio task it keeps `SystemExit` and `KeyboardInterrupt` from taking the whole loop down.
     If that is cancelled before its first step, the function has not been called.
     """
     try:
-        await function()
+        await function(*arguments)
     except BaseException as error:  # noqa: BLE001 - nothing is lost, it is returned
         return error
     return None

@@ -102,7 +102,7 @@ class Task:
 
     def launch(self, loop: asyncio.AbstractEventLoop, ctx: Context) -> asyncio.Task[Outcome]:
         """Run the body in an asyncio task of its own, which never raises and is never cancelled by tasker."""
-        return loop.create_task(loops.outcome_of(lambda: self._body(ctx)), name=self.name)
+        return loop.create_task(loops.outcome_of(self._body, ctx), name=self.name)
 
 
 class _PlainCall(Task):

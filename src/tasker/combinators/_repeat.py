@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import overload
 
 from tasker._core import clock
 from tasker._core.callables import TaskLike
-from tasker._core.calling import perform
 from tasker._core.context import Context
 from tasker._core.decorator import Decorator
+from tasker._core.instants import instant_of, micros_of
 from tasker._core.task import Task, to_task
-from tasker._core.waiting import wait_for_end_async
+from tasker._core.turns import Turns
 from tasker.errors import Cancelled
 from tasker.schedule import Interval, Schedule
 from tasker.schedule._protocol import checked
@@ -24,38 +23,46 @@ class _Repeat(Task):
     def __init__(self, schedule: Schedule, task: Task) -> None:
         super().__init__(f"with_repeat {schedule}", [task])
         self._schedule = schedule
-        self._task = task
 
     async def _body(self, ctx: Context) -> None:
-        try:
-            if isinstance(self._schedule, Interval) and self._schedule.anchor is None:
-                await self._run_with_pauses(ctx, self._schedule.interval.total_seconds())
-            else:
-                await self._run_at_slots(ctx)
-        except Cancelled:
-            if not ctx.done:
-                raise
+        with Turns(ctx) as turns:
+            try:
+                if isinstance(self._schedule, Interval) and self._schedule.anchor is None:
+                    await self._run_with_pauses(ctx, turns, self._schedule.interval.total_seconds())
+                else:
+                    await self._run_at_slots(ctx, turns)
+            except Cancelled:
+                if not ctx.done:
+                    raise
 
-    async def _run_with_pauses(self, ctx: Context, seconds: float) -> None:
+    async def _run_with_pauses(self, ctx: Context, turns: Turns, seconds: float) -> None:
+        (task,) = self.children
         while not ctx.done:
-            await perform(self._task, ctx)
-            await wait_for_end_async(ctx, seconds)
+            await turns.perform(task)
+            await turns.pause(seconds)
 
-    async def _run_at_slots(self, ctx: Context) -> None:
-        last = _now()
+    async def _run_at_slots(self, ctx: Context, turns: Turns) -> None:
+        (task,) = self.children
+        last = now = _now()
         # A wall clock that is set back does not bring back slots that have been run.
-        while (found := self._schedule.next_after(max(last, _now()))) is not None:
-            slot = found.astimezone(UTC)  # an instant, whatever its zone says later
-            while not ctx.done and (seconds := (slot - _now()).total_seconds()) > 0:
-                await wait_for_end_async(ctx, min(seconds, _LOOK_AGAIN_AFTER))
+        while (slot := self._slot_after(max(last, now))) is not None:
+            while slot > now and not ctx.done:
+                await turns.pause(min((slot - now) / 1_000_000, _LOOK_AGAIN_AFTER))
+                now = _now()
             if ctx.done:
                 return
-            last = slot
-            await perform(self._task, ctx)
+            await turns.perform(task)
+            last, now = slot, _now()
+
+    def _slot_after(self, micros: int) -> int | None:
+        if type(self._schedule) is Interval:  # one derived from it may have slots of its own
+            return self._schedule.next_micros(micros)
+        slot = self._schedule.next_after(instant_of(micros))
+        return None if slot is None else micros_of(slot)  # an instant, whatever its zone says later
 
 
-def _now() -> datetime:
-    return datetime.fromtimestamp(clock.current().time(), UTC)
+def _now() -> int:
+    return round(clock.current().time() * 1_000_000)
 
 
 @overload
