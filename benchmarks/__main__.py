@@ -13,6 +13,7 @@ from benchmarks.effort import LONG, QUICK
 from benchmarks.report import Report
 
 SUBJECTS = (
+    "slots",
     "combinators",
     "repeat",
     "stopping",

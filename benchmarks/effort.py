@@ -19,5 +19,5 @@ class Effort(NamedTuple):
     seconds: float
 
 
-QUICK = Effort(rounds=3, many=15, seconds=4.0)
-LONG = Effort(rounds=5, many=41, seconds=10.0)
+QUICK = Effort(rounds=2, many=15, seconds=3.0)
+LONG = Effort(rounds=5, many=41, seconds=6.0)

@@ -1,18 +1,14 @@
 """How long it takes to find the next slot, beside croniter, cronsim, and the triggers of APScheduler 3.
 
 Every program walks from slot to slot in Europe/Berlin in the fastest way that it offers, so that reading an expression
-is not counted. The programs take turns, the best of several rounds counts, and the slots of all must be the same.
-APScheduler's calendar trigger is shown and not compared: it adds a day or a month to the slot before, and cannot say
-what comes after an instant. `make bench` installs the three and runs it; by hand, from the root of the project:
-
-    python -m benchmarks.schedules [--rounds 5]
+is not counted, and the slots of all must be the same. APScheduler's calendar trigger is shown and not compared: it adds
+a day or a month to the slot before, and cannot say what comes after an instant.
 """
 
 # ruff: noqa: D103 - names say it all
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -24,6 +20,9 @@ from apscheduler.triggers.cron import CronTrigger
 from croniter import croniter
 from cronsim import CronSim
 
+from benchmarks.effort import Effort
+from benchmarks.report import Goal, Report, figures_table
+from benchmarks.rounds import Figures, Rounds, take_turns
 from tasker.schedule import Cron, Daily, Interval, Monthly, Schedule, Weekly, Yearly
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -32,7 +31,7 @@ SLOTS = 300
 FASTER = 3.0
 MOST_MICROSECONDS = 20.0
 COMPARED_WITH = ("cronsim", "croniter", "APS cron")
-COLUMNS = ("tasker", "from UTC", *COMPARED_WITH, "APS calendar")
+US = {"us": "µs a slot"}
 
 Walk = Callable[[], Iterator[datetime]]
 
@@ -120,56 +119,49 @@ def microseconds_a_slot(walk: Walk) -> tuple[float, list[str]]:
     return took / (len(slots) - 1) * 1e6, [slot.isoformat() for slot in slots]
 
 
-def measure(walks: dict[str, Walk], rounds: int) -> dict[str, float]:
-    best: dict[str, float] = {}
-    for _ in range(rounds):
-        answers: dict[str, list[str]] = {}
-        for name, walk in walks.items():
-            took, answers[name] = microseconds_a_slot(walk)
-            best[name] = min(took, best.get(name, took))
-        wrong = [name for name, slots in answers.items() if slots != answers["tasker"]]
-        if wrong:
-            raise SystemExit(f"other slots than tasker's: {', '.join(wrong)}")
-    return best
+def measure(effort: Effort) -> Report:
+    """Measure each kind of schedule, and compare those that a cron expression can say."""
+    compared = {title: _compare(title, effort) for title in COMPARED}
+    others = take_turns({title: _program(walk_ours(schedule)) for title, schedule in OTHERS.items()}, effort.many)
+    ratios = [rounds.ratio("us", peer, "tasker") for rounds in compared.values() for peer in COMPARED_WITH]
+    slowest = max((others.of(title, "us") for title in OTHERS), key=lambda found: found.median if found else 0.0)
+    return Report(
+        "The next slot",
+        f"{SLOTS} slots in Europe/Berlin, one after another; every program that can say the schedule finds the same.\n"
+        "Measured is the time of the processor.",
+        [
+            Goal(
+                "next slot: how many times faster, at least",
+                "the fastest of croniter, cronsim and APScheduler 3",
+                min((ratio for ratio in ratios if ratio), default=None),
+                FASTER,
+                at_least=True,
+            ),
+            Goal("next slot of any schedule", "", slowest, MOST_MICROSECONDS, "µs"),
+        ],
+        [
+            *(f"`{title}`:\n\n{figures_table(rounds, US)}" for title, rounds in compared.items()),
+            figures_table(others, US, "schedule"),
+        ],
+    )
 
 
-def compare(rounds: int) -> bool:
-    print(f"{'microseconds a slot':20}", *(f"{name:>12}" for name in COLUMNS), f"{'ratio':>8}")
-    good = True
-    for title, (schedule, expression) in COMPARED.items():
-        walks = {
-            "tasker": walk_ours(schedule),
-            "from UTC": walk_ours_from_utc(schedule),
-            "cronsim": walk_cronsim(expression),
-            "croniter": walk_croniter(expression),
-            "APS cron": walk_apscheduler(CronTrigger.from_crontab(expression, timezone=ZONE)),
-        }
-        if title in CALENDAR:
-            walks["APS calendar"] = walk_apscheduler(CALENDAR[title])
-        best = measure(walks, rounds)
-        ratio = min(best[name] for name in COMPARED_WITH) / best["tasker"]
-        good = good and ratio >= FASTER
-        print(f"{title:20}", *(f"{best.get(name, float('nan')):12.2f}" for name in COLUMNS), f"{ratio:7.1f}x")
-    return good
+def _compare(title: str, effort: Effort) -> Rounds:
+    schedule, expression = COMPARED[title]
+    walks = {
+        "tasker": walk_ours(schedule),
+        "tasker, from UTC": walk_ours_from_utc(schedule),
+        "cronsim": walk_cronsim(expression),
+        "croniter": walk_croniter(expression),
+        "APS cron": walk_apscheduler(CronTrigger.from_crontab(expression, timezone=ZONE)),
+    }
+    if title in CALENDAR:
+        walks["APS calendar"] = walk_apscheduler(CALENDAR[title])
+    found = {name: microseconds_a_slot(walk)[1] for name, walk in walks.items()}
+    wrong = [name for name, slots in found.items() if slots != found["tasker"]]
+    assert not wrong, f"other slots of {title} than tasker's: {', '.join(wrong)}"
+    return take_turns({name: _program(walk) for name, walk in walks.items()}, effort.many)
 
 
-def measure_others(rounds: int) -> bool:
-    print()
-    good = True
-    for title, schedule in OTHERS.items():
-        took = measure({"tasker": walk_ours(schedule)}, rounds)["tasker"]
-        good = good and took <= MOST_MICROSECONDS
-        print(f"{title:32} {took:.2f}")
-    return good
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
-    rounds = parser.parse_args().rounds
-    print(f"\nat least {FASTER:g} times faster than the fastest: {'yes' if compare(rounds) else 'NO'}")
-    print(f"\nat most {MOST_MICROSECONDS:g} microseconds a slot: {'yes' if measure_others(rounds) else 'NO'}")
-
-
-if __name__ == "__main__":
-    main()
+def _program(walk: Walk) -> Callable[[], Figures]:
+    return lambda: {"us": microseconds_a_slot(walk)[0]}
