@@ -49,6 +49,17 @@ def test_a_lock_that_cannot_be_freed_is_given_up_in_time_to_end_cleanly(own_post
 
 
 @pytest.mark.slow
+def test_a_signal_while_a_server_that_froze_is_asked_for_a_lock_ends_it_cleanly(own_postgres: PostgresServer) -> None:  # noqa: F811
+    with waiting_for("lock", 30, "postgresql", own_postgres.url()) as program:
+        program.wait_for("holds", "ready")
+        own_postgres.freeze()
+        time.sleep(0.5)  # it asks several times a second, so by now in vain
+        program.signal(signal.SIGTERM)
+        program.ends_with(0, within=10)
+    assert "not reached" not in program.out
+
+
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_does_not_hold_the_process_longer_than_the_budget(
     own_postgres: PostgresServer,  # noqa: F811
 ) -> None:

@@ -178,7 +178,11 @@ class Locking(Generic[_C_co]):
         if outer is not None and not outer.done:
             self._locked = LockedContext(self._ctx, outer.fencing_token)
             return True
-        acquired = self._factory._acquire(self._key)
+        try:
+            acquired = self._factory._acquire(self._key)
+        except StoreUnavailable:
+            self._ctx.raise_if_done()  # whoever is to leave need not hear that nobody answered
+            raise
         if acquired is None:
             return False
         self._held, sent = acquired

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ class Store(memory.Store):
         self.is_down = False
         self.loses_answers = False
         self.freed = 0
+        self.before_answer: Callable[[], object] = lambda: None
 
     def acquire(self, *args: Any) -> Acquired:
         self._answer()
@@ -44,6 +46,7 @@ class Store(memory.Store):
         return super().free(*args)
 
     def _answer(self) -> None:
+        self.before_answer()
         if self.is_down:
             raise StoreUnavailable("down")
 
@@ -278,6 +281,14 @@ class TestFailures:
 
         with pytest.raises(StoreUnavailable, match="down"), factory.locker_for("key").lock(BACKGROUND):
             pytest.fail("there is no lock")
+
+    def test_whoever_is_to_end_meanwhile_leaves_cleanly(self, factory: LockerFactory, store: Store) -> None:
+        with BACKGROUND.with_cancel() as ctx:
+            store.before_answer = ctx.cancel
+            store.is_down = True
+
+            with pytest.raises(Cancelled), factory.locker_for("key").lock(ctx):
+                pytest.fail("there is no lock")
 
     def test_a_lock_whose_answer_was_lost_ends_by_itself(
         self, clock: VirtualClock, factory: LockerFactory, store: Store
