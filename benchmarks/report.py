@@ -62,21 +62,19 @@ class Goal:
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines over a logarithmic or plain x axis.
+    """A line over steps of growth.
 
     Attributes:
         name: The name of the file, without its suffix.
-        title: What stands above it.
-        x: What the x axis is.
-        y: What the y axis is.
-        lines: For each line its points.
+        title: What stands above it, with the unit.
+        x: What grows.
+        points: For each step, the value.
     """
 
     name: str
     title: str
     x: str
-    y: str
-    lines: Mapping[str, Sequence[tuple[float, float]]]
+    points: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,13 @@ class Bars:
     Attributes:
         name: The name of the file, without its suffix.
         title: What stands above it.
-        y: What is measured.
-        values: The height of each.
+        unit: What is measured.
+        values: The length of each.
     """
 
     name: str
     title: str
-    y: str
+    unit: str
     values: Mapping[str, float]
 
 

@@ -43,6 +43,10 @@ class Rounds:
         """Return a figure of a contestant; `None` if no round has it."""
         return _spread([found[contestant][figure] for found in self._rounds if figure in found.get(contestant, ())])
 
+    def medians(self, figure: str) -> dict[str, float]:
+        """Return the median of a figure for each contestant that has it."""
+        return {name: found.median for name in self.contestants if (found := self.of(name, figure)) is not None}
+
     def difference(self, figure: str, ours: str, theirs: str) -> Spread | None:
         """Return what a figure of one contestant is more than that of another, round by round."""
         return _spread([mine - other for mine, other in self._pairs(figure, ours, theirs)])

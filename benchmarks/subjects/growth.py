@@ -89,9 +89,4 @@ def _instances(server: PostgresServer, count: int, seconds: float) -> Figures:
 
 
 def _plot(name: str, x: str, rounds: Rounds) -> Plot:
-    points = [
-        (float(each.replace(",", "")), found.median)
-        for each in rounds.contestants
-        if (found := rounds.of(each, "CPU")) is not None
-    ]
-    return Plot(name, f"CPU per run as there are more {x}", x, "µs", {"tasker": points})
+    return Plot(name, f"CPU per run as there are more {x}, µs", x, rounds.medians("CPU"))

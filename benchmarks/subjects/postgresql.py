@@ -59,7 +59,7 @@ def measure(effort: Effort) -> Report:
             "1,000 schedules, all due each second, tasker with its defaults:",
             figures_table(herd, {**COLUMNS, "late p50": "late, median, µs", "late p99": "late, 99 %, µs"}),
         ],
-        [Bars("postgresql", "Runs a second on PostgreSQL, with the work of one process", "runs/s", _rates(most))],
+        [Bars("postgresql", "Runs a second on PostgreSQL, one process", "runs/s", most.medians("runs/s"))],
     )
 
 
@@ -94,8 +94,3 @@ def _measure(server: PostgresServer, loads: dict[str, Load], effort: Effort, *, 
 def _beside_best_peer(rounds: Rounds) -> Spread | None:
     ratios = [found for peer in PEERS if (found := rounds.ratio("runs/s", "tasker", peer)) is not None]
     return min(ratios, default=None)
-
-
-def _rates(rounds: Rounds) -> dict[str, float]:
-    found = {each: rounds.of(each, "runs/s") for each in rounds.contestants}
-    return {each: spread.median for each, spread in found.items() if spread is not None}

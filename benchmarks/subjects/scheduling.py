@@ -69,6 +69,4 @@ def _measure(contestants: Mapping[str, str], effort: Effort) -> Rounds:
 
 
 def _bars(name: str, kind: str, rounds: Rounds) -> Bars:
-    found = {each: rounds.of(each, "CPU") for each in rounds.contestants}
-    values = {each: spread.median for each, spread in found.items() if spread is not None}
-    return Bars(name, f"CPU per {kind} run, µs", "µs", values)
+    return Bars(name, f"CPU per {kind} run", "µs", rounds.medians("CPU"))
