@@ -16,7 +16,9 @@ from benchmarks.rounds import Figures
 LEAD = 0.5
 """Seconds between the end of adding and the first job, as far as can be told before."""
 WARM_UP = 2.0
-"""Seconds after the first job until runs are counted."""
+"""Seconds after the first run until runs are counted."""
+SLOW_START = 30.0
+"""Seconds after which a first run is waited for no longer."""
 ADDING = 150e-6
 """Seconds that adding a job may take before jobs are late for that."""
 
@@ -80,7 +82,10 @@ def spread(
     step = 0.0 if together else period / number
     jobs = Jobs(number, first, step, period, lambda job: ran.append((job, now())), url)
     with contestant_of(contestant)(jobs):
-        time.sleep(max(0.0, first - now()) + WARM_UP)
+        time.sleep(max(0.0, first - now()))
+        while not ran and now() < first + SLOW_START:
+            time.sleep(0.01)
+        time.sleep(WARM_UP)
         statements = counter_of(url)
         before, counted, cpu, begun = len(ran), statements(), time.process_time(), time.perf_counter()
         time.sleep(seconds)
