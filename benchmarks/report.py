@@ -41,10 +41,11 @@ class Goal:
     def shortfall(self) -> str:
         """How much is missing, and what would be needed."""
         assert self.value is not None
-        missing = self.limit / self.value.median if self.at_least else self.value.median / (self.limit or 1)
-        return f"{number(missing)} times {'less' if self.at_least else 'more'} than the goal" + (
-            f"; {self.needed}" if self.needed else ""
-        )
+        if self.at_least:
+            text = f"the goal is {number(self.limit / self.value.median)} times as much"
+        else:
+            text = f"{number(self.value.median / self.limit)} times the goal" if self.limit else "there should be none"
+        return f"{text}; {self.needed}" if self.needed else text
 
     def row(self) -> list[str]:
         """Return the cells of the table of goals."""

@@ -39,7 +39,12 @@ def measure(effort: Effort) -> Report:
         "A herd",
         f"{NUMBER:,} schedules that are due once, all at the same instant.",
         [
-            Goal("time until the last has started", name, rounds.ratio("last started", "tasker", name), limit)
+            Goal(
+                f"a herd of {NUMBER:,}: until the last has started",
+                name,
+                rounds.ratio("last started", "tasker", name),
+                limit,
+            )
             for name, limit in ((floor, 0.8), ("APScheduler 3", 1.0), ("APScheduler 4", 1.0))
         ],
         [figures_table(rounds, {"last started": "last started after, ms", "first started": "first, ms"})],
