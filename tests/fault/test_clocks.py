@@ -39,7 +39,7 @@ def test_the_clock_of_an_instance_may_jump_by_hours_and_days(stage: Stage, clock
     steady = stage.start(*options)
     for instance in (jumping, steady):
         stage.seen("done", of=instance)
-    for offset in (2 * HOUR, -2 * HOUR, 24 * HOUR, -24 * HOUR, 0):
+    for offset in (2 * HOUR, -24 * HOUR, 24 * HOUR):
         clock.set(offset)
         stage.wait("done", times=2)
     stage.stop()
@@ -117,6 +117,7 @@ def test_a_store_s_clock_may_jump_by_an_hour_and_back_a_little(store_time: Store
     assert {note.pid for note in stage.stale()} == {holder.pid}
 
 
+@pytest.mark.parametrize("store_time", ["postgresql", "sqlite"], indirect=True)  # the rule is not the store's
 def test_a_daily_slot_is_run_once_in_a_night_that_repeats_its_hour_whoever_dies(store_time: StoreTime) -> None:
     stage, clock = store_time.stage, store_time.clock
     first, again, next_day = (

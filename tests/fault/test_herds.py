@@ -21,7 +21,7 @@ from tests.fault.programs.instance import ANCHOR
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("place", SERVERS, indirect=True)]
 INSTANCES = 50
-SECONDS = 4
+SECONDS = 2
 # What an instance asks each second: a poll and a claim or two that are refused, and now and then that it is here. A
 # call is one transaction of PostgreSQL, one script of Redis, and some statements in one packet to MariaDB.
 EACH_SECOND = {"postgresql": 5, "mariadb": 25, "redis": 8}
