@@ -66,8 +66,10 @@ def postgres_lets_nobody_in(place: Place) -> Iterator[None]:
     assert isinstance(server, PostgresServer)
     server.execute("ALTER ROLE app CONNECTION LIMIT 0")
     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
-    yield
-    server.execute("ALTER ROLE app CONNECTION LIMIT -1")
+    try:
+        yield
+    finally:
+        server.execute("ALTER ROLE app CONNECTION LIMIT -1")
 
 
 @contextmanager
