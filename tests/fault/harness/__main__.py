@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ def torment(name: str, seconds: float, seed: int) -> bool:
     found = violations(arena.lines)
     print(f"{name}: SEED={seed}, {arena.told()}; {len(found)} violations")
     print(told(found), flush=True)
+    if not found:
+        shutil.rmtree(folder)
     return not found
 
 
