@@ -60,7 +60,10 @@ class _Write(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError):
-            actor, key, token = self.rfile.readline().decode().split("\t")
+            request = self.rfile.readline().decode()
+            if not request.endswith("\n"):
+                return  # whoever asked was killed meanwhile
+            actor, key, token = request.split("\t")
             self.wfile.write(b"accepted\n" if self.server.write(actor, key, int(token)) else b"refused\n")
 
 
