@@ -65,7 +65,7 @@ def nothing_left_behind(ctx: Context | None = None) -> Iterator[None]:
     yield
     eventually(lambda: busy_workers() == 0, "worker threads are busy")
     eventually(lambda: timers() <= before[0], "timers are left")
-    assert other_threads() <= before[1]
+    eventually(lambda: other_threads() <= before[1], "threads are left")
     assert signal.getsignal(signal.SIGINT) is before[2]
     assert (hooks(ctx) if ctx else 0) == before[3]
     assert [each for each in suspended_coroutines() if id(each) not in coroutines] == []
