@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import threading
 from asyncio.base_events import BaseEventLoop
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from tasker._core import clock, loops, threads
+from tasker._core.frames import frames_of_threads
 from tasker.combinators._stacks import step_of
 
 logger = logging.getLogger("tasker")
@@ -98,7 +98,7 @@ class LoopWatch:
         self._is_asked = False
         if self._on_alive is not None:
             self._on_alive()
-        if not _waits(sys._current_frames().get(self._thread)):
+        if not _waits(frames_of_threads().get(self._thread)):
             self._ask(now)
 
     def _ask(self, now: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NamedTuple
 
 from tasker._core import threads
+from tasker._core.frames import frames_of_threads
 from tasker._core.loops import outcome_of
 from tasker._core.task import AsyncCall, Task
 
@@ -40,7 +40,7 @@ def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
     that, the loop itself is named, which may be waiting for threads that are not tasker's; without a loop, what the
     main thread does instead of running one.
     """
-    frames = sys._current_frames()
+    frames = frames_of_threads()
     found = [RunningTask(name, _text(_stack_of(frames.get(ident)))) for name, ident in threads.running()]
     if loop is None:
         main = threading.main_thread().ident or 0
@@ -86,7 +86,7 @@ def is_exiting() -> bool:
     main = threading.main_thread()
     if not main.is_alive():
         return True
-    frame = sys._current_frames().get(main.ident or 0)
+    frame = frames_of_threads().get(main.ident or 0)
     while frame is not None and frame.f_back is not None:
         frame = frame.f_back
     # It waits for the threads of executors while it still counts as alive.
@@ -95,7 +95,7 @@ def is_exiting() -> bool:
 
 def what_holds_the_exit() -> list[RunningTask]:
     """Return the threads that the interpreter waits for before it exits; if there are none, what it does instead."""
-    frames = sys._current_frames()
+    frames = frames_of_threads()
     main = threading.main_thread()
     found = [
         RunningTask(f"thread {thread.name}", _text(_stack_of(frames.get(thread.ident or 0))))
@@ -125,7 +125,7 @@ def step_of(loop: asyncio.AbstractEventLoop, thread: int) -> tuple[str, Stack]:
         loop: The loop.
         thread: The identifier of the thread that it runs in.
     """
-    stack = _stack_of(sys._current_frames().get(thread))
+    stack = _stack_of(frames_of_threads().get(thread))
     task = asyncio.current_task(loop)
     return ("a callback", Stack(stack)) if task is None else (task.get_name(), Stack(_inside(stack)))
 

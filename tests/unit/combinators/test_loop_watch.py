@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import selectors
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from tasker._core import clock as clocks
 from tasker._core import threads
+from tasker._core.frames import frames_of_threads
 from tasker._core.loops import run_in_new_loop
 from tasker.combinators import _main
 from tasker.combinators._loop_watch import LoopWatch, _waits
@@ -179,7 +179,7 @@ def once_the_loop_waits(then: Callable[[], object]) -> None:
     loop_thread = threading.get_ident()
 
     def work() -> None:
-        eventually(lambda: _waits(sys._current_frames().get(loop_thread)), "the loop is never seen to wait")
+        eventually(lambda: _waits(frames_of_threads().get(loop_thread)), "the loop is never seen to wait")
         then()
 
     threading.Thread(target=work).start()
