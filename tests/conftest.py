@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests._support.leftovers import leave_alone
 from tests._support.services import in_ci
 
 # No deadline: a slow machine is no bug, and the timeout of each test bounds what hangs.
@@ -22,8 +22,7 @@ SECONDS_FOR_THREADS_TO_END = 2.0
 
 def pytest_collection_finish() -> None:
     """Leave the tests themselves out of each later collection, which many tests ask for."""
-    gc.collect()
-    gc.freeze()
+    leave_alone()
 
 
 @pytest.fixture(autouse=True)
