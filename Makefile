@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 VENV ?= .venv
 # Which dependency group of pyproject.toml the virtual environment gets.
 GROUP ?= dev
+# How many processes run all tests; more than there are processors, as most tests wait for servers, leases and signals.
+WORKERS ?= 4
 # More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
 PYTEST ?=
 # More arguments for the benchmarks, as in: make bench BENCH=--long
@@ -42,7 +44,7 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
 	$(BIN)/python -m pytest tests/unit -m 'not slow' --numprocesses auto $(PYTEST)
