@@ -74,7 +74,7 @@ def use_everything(store: Store) -> None:
 def test_building_a_store_does_no_input_or_output_and_starts_no_thread() -> None:
     before = threading.active_count()
     stores = [Store(NOWHERE) for _ in range(100)]
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # of other tests, some may just end
     for store in stores:
         store.close()
 

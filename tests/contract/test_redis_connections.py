@@ -67,7 +67,7 @@ def others(server: RedisServer) -> list[dict[str, str]]:
 def test_building_a_store_does_no_input_or_output_and_starts_no_thread() -> None:
     before = threading.active_count()
     stores = [Store(NOWHERE) for _ in range(100)]
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # of other tests, some may just end
     for store in stores:
         store.close()
 

@@ -409,7 +409,7 @@ def test_building_does_no_io_and_starts_no_thread(store: Store) -> None:
     store.is_down = True
     LockerFactory(store).locker_for("key").lock(BACKGROUND)
 
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # of other tests, some may just end
 
 
 def test_a_locker_says_its_key(factory: LockerFactory) -> None:

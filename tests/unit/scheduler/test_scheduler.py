@@ -669,7 +669,7 @@ class TestBadInput:
         scheduler.add("added", EACH_MINUTE, fails)
         scheduler.with_schedule("job", EACH_MINUTE, fails)
 
-        assert threading.active_count() == before
+        assert threading.active_count() <= before  # of other tests, some may just end
         assert way.calls == []
 
 
