@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -71,7 +72,8 @@ class Program:
         self._process.kill()
         self._watcher.join()
         for pipe in self._pipes():
-            pipe.close()
+            with suppress(BrokenPipeError):  # of what it was told and has not read, or the reason would be hidden
+                pipe.close()
 
     @property
     def pid(self) -> int:
