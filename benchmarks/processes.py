@@ -46,6 +46,12 @@ def measure_apart(module: str, function: str, *, peers: bool = False, **argument
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def measure_load(load: str, contestant: str, **arguments: object) -> Figures:
+    """Put a load of `benchmarks.loads` on a scheduler, in a new process and the environment that it needs."""
+    peers = "apscheduler4" in contestant
+    return measure_apart("benchmarks.loads", load, peers=peers, contestant=contestant, **arguments)
+
+
 def main() -> None:
     """Do what the arguments say, and print the figures."""
     module, function, arguments = sys.argv[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.effort import Effort
-from benchmarks.processes import measure_apart
+from benchmarks.processes import measure_load
 from benchmarks.report import Goal, Report, figures_table
 from benchmarks.rounds import take_turns
 from benchmarks.subjects.scheduling import SYNC
@@ -18,11 +18,9 @@ def measure(effort: Effort) -> Report:
     rounds = take_turns(
         {
             name: partial(
-                measure_apart,
-                "benchmarks.loads",
+                measure_load,
                 "adding",
-                peers="apscheduler4" in contestant,
-                contestant=contestant,
+                contestant,
                 number=NUMBER,
             )
             for name, contestant in SYNC.items()

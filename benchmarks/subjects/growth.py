@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from benchmarks.effort import Effort
-from benchmarks.processes import measure_apart
+from benchmarks.processes import measure_load
 from benchmarks.report import Goal, Plot, Report, figures_table
 from benchmarks.rounds import Figures, Rounds, take_turns
 from benchmarks.server import postgresql
@@ -54,10 +54,9 @@ def _few(effort: Effort) -> int:
 
 
 def _schedules(number: int, seconds: float) -> Figures:
-    return measure_apart(
-        "benchmarks.loads",
+    return measure_load(
         "spread",
-        contestant="ours.sync_jobs",
+        "ours.sync_jobs",
         number=number,
         period=number / RATE,
         seconds=seconds,
@@ -67,10 +66,9 @@ def _schedules(number: int, seconds: float) -> Figures:
 def _instances(server: PostgresServer, count: int, seconds: float) -> Figures:
     with server.database() as name, ThreadPoolExecutor(count) as pool:
         run = partial(
-            measure_apart,
-            "benchmarks.loads",
+            measure_load,
             "spread",
-            contestant="ours.sync_jobs",
+            "ours.sync_jobs",
             number=SHARED,
             period=1.0,
             seconds=seconds,

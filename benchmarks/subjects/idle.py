@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.effort import Effort
-from benchmarks.processes import measure_apart
+from benchmarks.processes import measure_load
 from benchmarks.report import Goal, Report, figures_table
 from benchmarks.rounds import Figures, take_turns
 from benchmarks.server import postgresql
@@ -20,11 +20,9 @@ def measure(effort: Effort) -> Report:
 
     def program(contestant: str, url: str = "") -> partial[Figures]:
         return partial(
-            measure_apart,
-            "benchmarks.loads",
+            measure_load,
             "idle",
-            peers="apscheduler4" in contestant,
-            contestant=contestant,
+            contestant,
             number=NUMBER,
             seconds=SECONDS,
             url=url,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from benchmarks.effort import Effort
-from benchmarks.processes import measure_apart
+from benchmarks.processes import measure_load
 from benchmarks.report import Bars, Goal, Report, figures_table
 from benchmarks.rounds import Rounds, take_turns
 
@@ -55,11 +55,9 @@ def measure(effort: Effort) -> Report:
 def _measure(contestants: Mapping[str, str], effort: Effort) -> Rounds:
     def program(contestant: str) -> partial[Mapping[str, float]]:
         return partial(
-            measure_apart,
-            "benchmarks.loads",
+            measure_load,
             "spread",
-            peers="apscheduler4" in contestant,
-            contestant=contestant,
+            contestant,
             number=NUMBER,
             period=PERIOD,
             seconds=effort.seconds,

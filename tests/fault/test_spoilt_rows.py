@@ -31,22 +31,21 @@ def run(place: Place, statement: str) -> Sequence[object]:
 
 
 def spoil(place: Place) -> None:
-    if isinstance(place.served_by, RedisServer):
-        place.served_by.execute("HSET", KEY, "n", '{"v":')
-    elif place.served_by is None:
-        run(place, "UPDATE tasker_schedule SET runs = x'00' WHERE id = 'spoilt'")
-    else:
-        # The columns of the other databases hold no garbage; a newer version's row cannot be read either.
-        run(place, "UPDATE tasker_schedule SET format = 999 WHERE id = 'spoilt'")
+    # The columns of the other databases hold no garbage; a newer version's row cannot be read either.
+    write(place, in_redis='{"v":', in_sqlite="x'00'", in_others=999)
 
 
 def repair(place: Place) -> None:
+    write(place, in_redis="1", in_sqlite="1", in_others=1)
+
+
+def write(place: Place, *, in_redis: str, in_sqlite: str, in_others: int) -> None:
     if isinstance(place.served_by, RedisServer):
-        place.served_by.execute("HSET", KEY, "n", "1")
+        place.served_by.execute("HSET", KEY, "n", in_redis)
     elif place.served_by is None:
-        run(place, "UPDATE tasker_schedule SET runs = 1 WHERE id = 'spoilt'")
+        run(place, f"UPDATE tasker_schedule SET runs = {in_sqlite} WHERE id = 'spoilt'")
     else:
-        run(place, "UPDATE tasker_schedule SET format = 1 WHERE id = 'spoilt'")
+        run(place, f"UPDATE tasker_schedule SET format = {in_others} WHERE id = 'spoilt'")
 
 
 def row(place: Place) -> object:

@@ -109,10 +109,7 @@ async def await_all(task: Task, parent: Context) -> None:
 
 
 async def settle(task: Task, ctx: Context, interrupt: Callable[[], object] | None) -> None:
-    """Start a task, wait for its end, and raise what leaves it.
-
-    A failure goes before a native cancellation of the caller, so that no error is lost.
-    """
+    """Start a task, wait for its end, and raise what leaves it."""
     mailbox = mailbox_of(asyncio.get_running_loop())
     completion = Completion(mailbox.loop)
     running = start(task, ctx, mailbox, completion.finish)
@@ -123,9 +120,12 @@ async def settle(task: Task, ctx: Context, interrupt: Callable[[], object] | Non
             interruption = await completion.wait(interrupt or running.cancel)
     else:
         interruption = await completion.wait(interrupt or running.cancel)
-    raise_outcome(
-        interruption if is_cancellation(completion.outcome) and interruption else completion.outcome or interruption
-    )
+    raise_end(completion.outcome, interruption)
+
+
+def raise_end(outcome: Outcome, interruption: CancelledError | None) -> None:
+    """Raise how a task ended that was waited for; a failure goes first, so that none is lost."""
+    raise_outcome(interruption if is_cancellation(outcome) and interruption else outcome or interruption)
 
 
 def start(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from tasker._core import calling, clock
 from tasker._core.context import Context
-from tasker._core.leaving import Outcome, is_cancellation
+from tasker._core.leaving import Outcome
 from tasker._core.mailbox import mailbox_of
 
 if TYPE_CHECKING:
@@ -62,21 +62,14 @@ class Turns:
         if not task.is_cancelled_natively:
             await calling.perform(task, self._ctx)
             return
+        completion = calling.Completion(self._loop)
         running = self._running = task.launch(self._loop, self._ctx)
-        running.add_done_callback(self._go_on)
-        interruption: asyncio.CancelledError | None = None
-        while not running.done():
-            self._future = self._loop.create_future()
-            try:
-                await self._future
-            except asyncio.CancelledError as error:
-                interruption = interruption or error
-                running.cancel()
+        running.add_done_callback(lambda running: completion.finish(calling.outcome_of(running, self._ctx)))
+        interruption = await completion.wait(running.cancel)
         self._running = None
-        outcome = calling.outcome_of(running, self._ctx)
-        calling.raise_outcome(interruption if is_cancellation(outcome) and interruption else outcome or interruption)
+        calling.raise_end(completion.outcome, interruption)
 
-    def _go_on(self, _: object = None) -> None:
+    def _go_on(self) -> None:
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
 

@@ -130,7 +130,7 @@ class _Block:
         """Report what still runs; it is not waited for any longer."""
         loop = None if self._tending is None else self._tending.mailbox.loop
         running = running_tasks(loop)
-        since = f"is still running {self._time.asked_for():.1f} s after it was asked to stop:"
+        asked_for = self._time.asked_for()
         names: list[str] = []
         for task in self._tasks:
             if not task.is_over:
@@ -138,7 +138,7 @@ class _Block:
                 found = [each for each in running if each.name in inside]
                 names.extend([each.name for each in found] or [task.name])
                 for each in found:
-                    logger.error("%r %s\n%s", each.name, since, each.stack)
+                    logger.error("%s", each.told(asked_for))
         self._failures.append(ShutdownTimeout(tuple(names) or ("the event loop",), self._time.grace))
 
     def _raise(self, own: BaseException | None) -> None:

@@ -67,8 +67,7 @@ def _log(running: list[RunningTask], grace: float, asked_for: float) -> None:
 
 def _lines(running: list[RunningTask], grace: float, asked_for: float) -> list[str]:
     error = ShutdownTimeout(tuple(task.name for task in running), grace)
-    since = f"is still running {asked_for:.1f} s after it was asked to stop:"
-    return [f"ShutdownTimeout: {error}", *(f"{task.name!r} {since}\n{task.stack}" for task in running)]
+    return [f"ShutdownTimeout: {error}", *(task.told(asked_for) for task in running)]
 
 
 def _flush_logging() -> None:

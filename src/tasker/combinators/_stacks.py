@@ -32,6 +32,10 @@ class RunningTask(NamedTuple):
     name: str
     stack: str
 
+    def told(self, asked_for: float) -> str:
+        """Say that it still runs, so many seconds after it was asked to stop, and where."""
+        return f"{self.name!r} is still running {asked_for:.1f} s after it was asked to stop:\n{self.stack}"
+
 
 def running_tasks(loop: asyncio.AbstractEventLoop | None) -> list[RunningTask]:
     """Return what runs in worker threads, and what runs on a loop, the user's own included; from any thread.

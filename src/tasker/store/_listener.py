@@ -23,6 +23,7 @@ from weakref import WeakSet
 from tasker._core import threads
 from tasker._core.waiting import Bell, Gate
 from tasker.errors import StoreUnavailable, TaskerError
+from tasker.store._watchdog import cut_off
 
 logger: logging.Logger = logging.getLogger("tasker")
 
@@ -134,7 +135,7 @@ class _Ear:
             self._is_over = True
             line = self._line
             if line is not None:
-                _shut(line.handle)
+                cut_off(line.handle)
         self._bell.ring()
         if line is not None:
             self._end.wait(_TO_CLOSE)
@@ -175,13 +176,6 @@ class _Ear:
             with self._lock:
                 self._line = None
             line.close()
-
-
-def _shut(handle: socket.socket) -> None:
-    try:
-        handle.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # the other side was quicker
 
 
 _listeners: WeakSet[Listener] = WeakSet()

@@ -30,6 +30,14 @@ def duplicate_of(descriptor: int) -> socket.socket:
         raise StoreUnavailable(f"no file descriptor for the connection: {error}") from error
 
 
+def cut_off(handle: socket.socket) -> None:
+    """End the connection of a socket, from any thread: whoever waits at it hears that at once."""
+    try:
+        handle.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the other side was quicker
+
+
 class Watchdog:
     """Cuts the call in its block off when its time is over.
 
@@ -66,7 +74,4 @@ class Watchdog:
             if self._is_over:
                 return
             self.has_cut = True
-            try:
-                self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # the other side was quicker
+            cut_off(self._socket)
