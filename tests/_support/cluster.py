@@ -15,6 +15,9 @@ from tests._support.processes import LIMIT, Program
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "tests" / "process" / "programs"
 
+IS_BACK = "INFO tasker: the store of"
+"""What an instance writes of its store only when this is back: that it is away mentions that word as well."""
+
 T = TypeVar("T")
 _POLL = 0.05
 _NO_COMPLAINTS = (

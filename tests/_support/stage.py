@@ -96,10 +96,18 @@ class Stage:
             if note.at > after
         ]
 
-    def wait(self, what: str, *, of: Program | None = None, id: str | None = None, times: int = 1) -> Note:
-        """Wait until the log has so many such lines from now on, and return the last of these."""
-        now = time.monotonic()
-        return until(lambda: self.notes(what, of=of, id=id, after=now)[times - 1 :], f"{what} {id or ''}")[0]
+    def wait(
+        self,
+        what: str,
+        *,
+        of: Program | None = None,
+        id: str | None = None,
+        times: int = 1,
+        after: float | None = None,
+    ) -> Note:
+        """Wait until the log has so many such lines from now on (or after that time), and return the last of these."""
+        since = time.monotonic() if after is None else after
+        return until(lambda: self.notes(what, of=of, id=id, after=since)[times - 1 :], f"{what} {id or ''}")[0]
 
     def seen(self, what: str, *, of: Program | None = None, id: str | None = None) -> Note:
         """Wait until the log has such a line, however old, and return the first."""

@@ -100,7 +100,7 @@ def test_whatever_is_lost_runs_are_left_tokens_grow_and_slots_do_not_burst(place
     for name, lose in LOSSES[place.kind](place):
         run = stage.notes("began", of=holder)[-1]
         lose()
-        left = stage.wait("left", of=holder)
+        left = stage.wait("left", of=holder, after=run.at)  # which may be while the loss goes on
         assert (name, left.token, left.detail) == (name, run.token, "LeaseLost")
         stage.wait("done", of=other, times=2)
         stage.until(lambda: stage.is_at_work(holder), f"all goes on after {name}")

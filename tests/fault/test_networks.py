@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests._support.cluster import IS_BACK
 from tests._support.places import SERVERS, Place
 from tests._support.proxy import Proxy, Way
 from tests._support.stage import LEASE, Stage
@@ -56,7 +57,7 @@ def test_whoever_is_cut_off_alone_has_left_its_run_before_another_begins_it(
     for proxy in proxies:
         proxy.way(Way.OPEN)
     for victim, proxy in zip(victims, proxies, strict=True):
-        victim.wait_for("is back")
+        victim.wait_for(IS_BACK)
         settles(stage, proxy)
     stage.stop()
     assert stage.problems(lost=victims) == []
@@ -80,7 +81,7 @@ def test_while_all_are_cut_off_nobody_runs_anything_and_then_all_goes_on(
     # What was held back arrives now, and is done too late.
     proxy.way(Way.OPEN)
     for instance in instances:
-        instance.wait_for("is back")
+        instance.wait_for(IS_BACK)
     stage.wait("done", times=2)
     stage.stop()
     assert stage.problems(lost=instances) == []

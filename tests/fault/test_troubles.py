@@ -204,8 +204,9 @@ def test_in_any_trouble_runs_are_left_none_begins_and_all_goes_on_after_it(place
     for name, trouble in TROUBLES[place.kind].items():
         stage.until(lambda: stage.is_at_work(holder), f"a run is under way before the server {name}")
         stage.wait("done", of=other)
+        run = stage.notes("began", of=holder)[-1]
         with trouble(place):
-            left = stage.wait("left", of=holder)
+            left = stage.wait("left", of=holder, after=run.at)
             assert (name, left.detail) == (name, "LeaseLost")
             stage.rest(LEASE / 2)
             assert (name, stage.notes("began", after=left.at)) == (name, [])

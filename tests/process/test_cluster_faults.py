@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests._support.cluster import PROGRAMS, Cluster, until
+from tests._support.cluster import IS_BACK, PROGRAMS, Cluster, until
 from tests._support.cluster_journal import make_journal, works_in
 from tests._support.cluster_judge import verdict
 from tests._support.postgres import PostgresServer, own_postgres  # noqa: F401 - a fixture
@@ -24,7 +24,7 @@ def cluster_on(server: PostgresServer, journal: str) -> Cluster:
 
 def news(program: Program) -> tuple[int, int]:
     """Return how often an instance has said that its store is away, and that it is back."""
-    return program.err.count("WARNING tasker: the store of"), program.err.count("INFO tasker: the store of")
+    return program.err.count("WARNING tasker: the store of"), program.err.count(IS_BACK)
 
 
 def works_on(journal: str) -> None:
@@ -54,7 +54,7 @@ def test_each_instance_says_once_that_the_server_crashed_and_once_that_it_is_bac
         time.sleep(1)  # for more attempts, which are no news
         own_postgres.start()
         for instance in cluster.running:
-            instance.wait_for("is back")
+            instance.wait_for(IS_BACK)
         works_on(journal)
         assert [news(instance) for instance in cluster.running] == [(1, 1)] * 3
         cluster.stop(within=5)
@@ -94,7 +94,7 @@ def test_instances_that_start_before_their_server_say_so_in_one_line_and_then_be
             assert "Connection refused" in line
         own_postgres.start()
         for instance in cluster.running:
-            instance.wait_for("is back")
+            instance.wait_for(IS_BACK)
         works_on(journal)
         assert [news(instance) for instance in cluster.running] == [(1, 1)] * 3
         cluster.stop(within=5)

@@ -221,9 +221,13 @@ class Sqlite(Backend):
         return sum(_has_open(process, self._path) for process in Path("/proc").glob("[0-9]*"))
 
     def _lock(self) -> Callable[[], object]:
-        """Hold the file as a process does that is frozen inside a transaction."""
-        locker = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
-        locker.execute("BEGIN EXCLUSIVE")
+        """Hold the file as a process does that is frozen inside a transaction, unless one does so already."""
+        locker = sqlite3.connect(self._path, timeout=3, isolation_level=None, check_same_thread=False)
+        try:
+            locker.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
         return locker.close
 
 
