@@ -126,12 +126,12 @@ class PostgresServer(ServerProcess):
     def freeze(self) -> None:
         """Stop the time of every process of the server: it accepts connections and never answers."""
         for pid in _family(self.pid):
-            os.kill(pid, signal.SIGSTOP)
+            _signal(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let a frozen server go on."""
         for pid in _family(self.pid):
-            os.kill(pid, signal.SIGCONT)
+            _signal(pid, signal.SIGCONT)
 
     def _prepare(self) -> None:
         command: list[str | Path] = [self._binaries / "initdb", "--no-sync", "--no-instructions", "-D", self._data]
