@@ -1,7 +1,7 @@
 """The driver: one thread for each scheduler that works while there are entries, and hears of everything by message.
 
-State: the lock guards the inbox and whether there is a thread. `_wakes_soon` belongs to the thread; who reads a moment
-too late whether it sleeps rings for nothing, or is heard when it wakes by itself. All else belongs to the stretch of
+State: the lock guards the inbox and whether there is a thread. `_enough` belongs to the thread; who reads a moment too
+late how it sleeps rings for nothing, or is heard when it wakes by itself. All else belongs to the stretch of
 work that the thread is at (`tasker.scheduler._work`); a new stretch begins with nothing, so that nothing of the last
 one can be in its way.
 """
@@ -23,7 +23,8 @@ from tasker.scheduler._work import Work
 
 Message = Callable[[Work], object]
 
-# Hundreds of runs may end while the thread waits to record those that ended before: they need not wake it in turn.
+# Hundreds of runs may end while the thread waits to record those that ended before: they need not wake it in turn, but
+# all together.
 _SOON = 0.02
 
 
@@ -44,7 +45,7 @@ class Driver:
         self._has_thread = False
         self._bell = Bell()
         self._work: Work | None = None
-        self._wakes_soon = False
+        self._enough = 1
         self._usage.start_afresh()
 
     @property
@@ -86,9 +87,10 @@ class Driver:
             self._inbox.append(message)
             must_start = not self._has_thread
             self._has_thread = True
+            is_enough = len(self._inbox) >= self._enough
         if must_start:
             threads.start("tasker-scheduler", self._run)
-        elif not (is_patient and self._wakes_soon):
+        elif is_enough or not is_patient:
             self._bell.ring()
 
     def _run(self) -> None:
@@ -97,9 +99,9 @@ class Driver:
                 work = self._work = Work(store, self._settings, self._post)
                 while not self._is_over(work):
                     pause = work.pause()
-                    self._wakes_soon = pause is not None and pause <= _SOON
+                    self._enough = work.enough if pause is not None and pause <= _SOON else 1
                     self._bell.wait(pause)
-                    self._wakes_soon = False
+                    self._enough = 1
                 work.close()
             self._work = None
             work.tell_hosts()

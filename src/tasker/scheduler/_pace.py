@@ -2,7 +2,7 @@
 
 Two rules:
 
-- What comes within 20 ms is gathered.
+- What comes within 20 ms is gathered, unless nothing more can come: as many runs go on as may, or all of them ended.
 - Statements are paid for from a credit: ten a second for each 64 runs, the first 64 of them in advance, and two more.
   So what happens now and then is sent at once, what is spread over the second gathers for some tens of milliseconds,
   and a herd pays for itself: a quarter of what its runs are worth is kept until their ends are recorded, as they may
@@ -47,22 +47,29 @@ class Pace:
     @property
     def claim_at(self) -> float:
         """When slots may be claimed again."""
-        return max(self._claim_at, self._affordable_at)
+        return max(self._claim_at, self.affordable_at)
 
     @property
     def record_at(self) -> float:
         """When ends may be recorded again."""
-        return max(self._record_at, self._affordable_at)
+        return max(self._record_at, self.affordable_at)
 
     @property
-    def _affordable_at(self) -> float:
+    def affordable_at(self) -> float:
+        """When there is credit for a statement, though more might be gathered for it."""
         if self._is_local:
             return 0.0
         missing = 1 - self._credit
         return self._since + max(0.0, min(missing / _A_QUIET_SECOND, (missing - self._runs * _A_RUN) / _A_SECOND))
 
-    def note_claim(self, won: int, *, is_busy: bool) -> None:
-        """Note that a claim was sent that won so many runs; `is_busy`: more may follow soon."""
+    def note_claim(self, won: int, *, is_busy: bool, is_full: bool = False) -> None:
+        """Note that a claim was sent.
+
+        Args:
+            won: How many runs it won.
+            is_busy: Whether more may be claimed together soon.
+            is_full: Whether it won all that may run: what may be claimed next was gathered by recording.
+        """
         now = self._pay()
         self._runs += won
         if won:
@@ -70,7 +77,7 @@ class Pace:
         self._losses = 0 if won else self._losses + 1
         if self._losses >= _LOSSES:
             self._claim_at = now + _AFTER_LOSING
-        elif is_busy or won:
+        elif (is_busy or won) and not is_full:
             self._claim_at = now + self._gather
 
     def wait_to_claim(self, seconds: float) -> None:

@@ -357,8 +357,20 @@ class Work:
             self._recorded(ending, finished.answers.get(ending.id, Answer.LOST), finished.now)
 
     def _record_at(self) -> float:
-        """Return when to record the ends of runs: at once, if somebody waits for that."""
-        return 0.0 if self._is_urgent or self._leaving else self._pace.record_at
+        """Return when to record the ends of runs: at once, if somebody waits for that, or nothing else can happen."""
+        if self._is_urgent or self._leaving:
+            return 0.0
+        is_all = len(self._to_record) == len(self._active) and self._is_full
+        return self._pace.affordable_at if is_all else self._pace.record_at
+
+    @property
+    def enough(self) -> int:
+        """After how many more ends there is something to do, however short the pause was to be."""
+        return max(1, len(self._active) - len(self._to_record)) if self._is_full else sys.maxsize
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._active) >= self._settings.max_running
 
     def _end(self, active: ActiveRun, ending: Ending) -> None:
         """Have an end recorded."""
@@ -426,7 +438,9 @@ class Work:
             raise
         has_lost = len(claimed.grants) < min(free, len(proposals))
         self._reach = min(self._reach * _FURTHER, _AT_MOST) if has_lost else 1
-        self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active))
+        # With as many as may run at once there is nothing to gather for until ends were.
+        is_full = len(claimed.grants) == free
+        self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active), is_full=is_full)
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))

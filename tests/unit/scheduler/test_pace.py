@@ -50,3 +50,21 @@ def test_what_a_herd_left_over_does_not_pay_for_those_who_come_later(pace: Pace,
     pace.note_claim(10, is_busy=True)
 
     assert waits(pace, clock, 4) == pytest.approx([0, 0.02, 0.063, 0.083], abs=0.002)
+
+
+def test_after_a_claim_of_all_that_may_run_the_next_need_not_wait_for_more(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(64, is_busy=False, is_full=True)
+    assert pace.claim_at <= clock.boottime()
+
+    pace.note_claim(63, is_busy=True)
+    assert pace.claim_at == pytest.approx(clock.boottime() + 0.02)
+
+
+def test_ends_that_nothing_can_be_gathered_with_wait_for_credit_only(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(64, is_busy=False, is_full=True)
+    pace.note_record()
+    assert pace.affordable_at <= clock.boottime() < pace.record_at
+
+    for _ in range(12):
+        pace.note_record()
+    assert pace.affordable_at > clock.boottime()

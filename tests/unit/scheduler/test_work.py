@@ -983,6 +983,19 @@ class TestStatements:
         assert min(late) >= -1e-6  # the store has whole microseconds
         assert max(late) < (0.01 if runs_a_second <= 2 else 0.25)
 
+    def test_those_that_take_turns_wait_for_each_other_and_hardly_for_more(self, way: Way, journal: Journal) -> None:
+        scheduler = scheduler_on(way, max_running=16)
+        for number in range(320):
+            scheduler.add(f"{number}", EACH_MINUTE, journal.noting())
+
+        run_for(70, scheduler)
+
+        assert len(journal.started) == 320
+        assert len(way.called("claim")) <= 22
+        assert len(way.called("finish")) <= 22
+        # Twenty times 20 ms if each turn gathered, though nothing else can come; the first may wait for credit.
+        assert journal.started[-1].at - journal.started[0].at < 0.25
+
     def test_an_instance_that_waits_asks_once_a_second_and_little_else(self, way: Way, journal: Journal) -> None:
         run_for(99.5, scheduler_on(way).with_schedule("job", DAILY, journal.noting()))
 
