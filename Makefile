@@ -9,6 +9,8 @@ VENV ?= .venv
 GROUP ?= dev
 # How many processes run all tests; more than there are processors, as most tests wait for servers, leases and signals.
 WORKERS ?= 4
+# A limit for each of the fast tests without a thread for each; it ends the process and prints what every thread does.
+LIMIT = -o timeout=0 -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
 # More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
 PYTEST ?=
 # More arguments for the benchmarks, as in: make bench BENCH=--long
@@ -47,7 +49,7 @@ test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
-	$(BIN)/python -m pytest tests/unit -m 'not slow' --numprocesses auto $(PYTEST)
+	$(BIN)/python -m pytest tests/unit -m 'not slow' $(LIMIT) --numprocesses auto $(PYTEST)
 
 faults: $(READY) ## Put a cluster on each kind of store under every kind of fault, and judge its log
 	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py --numprocesses auto $(PYTEST)
