@@ -125,9 +125,9 @@ def _decide_idle(plan: Plan, state: ScheduleState, now: int) -> Decision:
 
 def _is_for_now(plan: Plan, state: ScheduleState) -> bool:
     """Whether the first run does not wait for a slot: nothing has been decided since the row was made."""
-    is_new = state.runs == 0 and state.ended is None
-    at_once = plan.policy.first == "now" or (plan.policy.first == "auto" and plan.counts_from_last_run)
-    return is_new and at_once
+    if state.runs or state.ended is not None:
+        return False
+    return plan.policy.first == "now" or (plan.policy.first == "auto" and plan.counts_from_last_run)
 
 
 def _decide_from_last_run(plan: Plan, state: ScheduleState, now: int) -> Decision:
@@ -173,7 +173,7 @@ def _nth_before(plan: Plan, earliest: int, last: int) -> int:
 
 def start_of(state: ScheduleState) -> int:
     """Return the instant after which slots count: what lies before a definition was first seen is not its misfire."""
-    return max(state.decided, state.defined)
+    return max(state.defined, state.decided)  # asked five times for each run
 
 
 def is_given_up(grant: Grant, max_attempts: int) -> bool:
@@ -218,7 +218,7 @@ def through_of(grant: Grant, passed: tuple[Passed, ...]) -> int:
     """Return up to where all is decided by a run that counts, and by the slots that were passed over for it."""
     if grant.manual:
         return grant.state.decided
-    return max([grant.slot, *(each.until for each in passed)])
+    return max([grant.slot, *(each.until for each in passed)]) if passed else grant.slot
 
 
 def next_slot_of(plan: Plan, through: int | None, grant: Grant, now: int) -> int | None:

@@ -27,6 +27,8 @@ _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 # Slots that are passed over are counted one by one up to here; beyond, nobody needs to know how many they were.
 COUNTED = 1_000
+# Later than every instant that Python has.
+_NEVER = 1 << 62
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -77,7 +79,7 @@ class Plan:
         self.counts_from_last_run = counts_from_last_run(schedule)
         self.policy = policy
         # What was computed last: no slot lies between `_since` and `_slot`, and none between that and `_following`.
-        # A decision asks about the same two slots again and again.
+        # A decision asks about the same two slots again and again, also about there being none after the last.
         self._since = self._slot = self._following = 0
 
     def __str__(self) -> str:
@@ -95,11 +97,17 @@ class Plan:
             ValueError: The schedule broke its promise: the slot is naive, or not later.
         """
         if self._since <= micros < self._slot:
-            return self._slot
-        if self._slot <= micros < self._following:
-            return self._following
-        found = self._compute(micros)
-        if found is None or self.counts_from_last_run:
+            found = self._slot
+        elif self._slot <= micros < self._following:
+            found = self._following
+        else:
+            found = self._find(micros)
+        return None if found == _NEVER else found
+
+    def _find(self, micros: int) -> int:
+        computed = self._compute(micros)
+        found = _NEVER if computed is None else computed
+        if self.counts_from_last_run:
             return found
         if micros == self._following:
             self._since, self._slot, self._following = self._slot, micros, found
