@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from tasker._core.frozen import maker_of
 from tasker._core.leaving import Outcome as Left
 from tasker._core.leaving import is_cancellation
 from tasker.errors import DeadlineExceeded, LeaseLost
@@ -13,6 +14,7 @@ from tasker.scheduler._entry import ActiveRun
 from tasker.scheduler._plan import Plan
 
 _LONGEST_ERROR = 8_000
+_ending_of = maker_of(Ending)
 
 
 def ending_of(plan: Plan, active: ActiveRun, left: Left, now: int) -> Ending:
@@ -46,7 +48,7 @@ def _ending(
         next_slot = _due.next_slot_of(plan, through, grant, now)
     except Exception:  # noqa: BLE001 - a schedule that fails is found out by the next decision; the run has ended all the same
         passed, through, next_slot = (), None if goes_back else _due.through_of(grant, ()), None
-    return Ending(
+    return _ending_of(
         id=grant.id,
         token=grant.token,
         outcome=outcome,

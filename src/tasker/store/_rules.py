@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tasker._core.frozen import maker_of
 from tasker.ports import (
     FORMAT,
     REGISTERED_ANEW_AFTER,
@@ -27,6 +28,9 @@ from tasker.ports import (
     Skip,
 )
 from tasker.store._row import Row
+
+_grant_of = maker_of(Grant)
+_record_of = maker_of(RunRecord)
 
 
 def new(definition: Definition, now: int) -> Row:
@@ -91,7 +95,7 @@ def claim(row: Row, proposal: Proposal, owner: str, ttl: int, now: int) -> tuple
     row.owner = owner
     row.lease_until = now + ttl
     row.started = now
-    return Grant(row.id, row.token, row.slot, row.manual, row.attempt, row.lease_until, before), dead
+    return _grant_of(row.id, row.token, row.slot, row.manual, row.attempt, row.lease_until, before), dead
 
 
 def _bury(row: Row, now: int) -> RunRecord | None:
@@ -212,11 +216,14 @@ def _resume(row: Row, now: int) -> RunRecord | None:
 
 
 def _record(row: Row, outcome: Outcome, now: int, error: str | None = None, retries: int = 0) -> RunRecord:
-    return RunRecord(
+    return _record_of(
         id=row.id,
         at=now,
         slot=row.decided if row.slot is None else row.slot,
         outcome=outcome,
+        until=None,
+        count=1,
+        reason=None,
         manual=row.manual,
         attempt=row.attempt,
         started=row.started,
