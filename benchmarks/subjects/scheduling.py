@@ -24,6 +24,12 @@ ASYNC = {
     "APScheduler 3 on asyncio": "apscheduler3.async_jobs",
     "APScheduler 4": "apscheduler4.async_jobs",
 }
+DRIVER = (
+    "the driver's part, measured alone, is 42 µs for each run, in 170 calls: 9 for claiming and recording in the store,"
+    " 9 for the ending and the slots that it decides, 7 for deciding when and whether, 7 for the context, the lease and"
+    " the start, 4 for the row as it is after; beside the threads of the runs it takes about twice as long; a floor"
+    " without states, leases and history has none of that, so it takes compiled code"
+)
 COLUMNS = {
     "runs/s": "runs/s",
     "CPU": "CPU per run, µs",
@@ -37,9 +43,16 @@ def measure(effort: Effort) -> Report:
     sync, tasks = _measure(SYNC, effort), _measure(ASYNC, effort)
     floors = [name for name in (*SYNC, *ASYNC) if name.startswith("floor")]
     goals = [
-        Goal("sync jobs: CPU per run", floors[0], sync.ratio("CPU", "tasker", floors[0]), 0.7),
+        Goal("sync jobs: CPU per run", floors[0], sync.ratio("CPU", "tasker", floors[0]), 0.7, needed=DRIVER),
         Goal("sync jobs: CPU per run", "APScheduler 3", sync.ratio("CPU", "tasker", "APScheduler 3"), 0.5),
-        Goal("async jobs: CPU per run", floors[1], tasks.ratio("CPU", "tasker", floors[1]), 1.3),
+        Goal(
+            "async jobs: CPU per run",
+            floors[1],
+            tasks.ratio("CPU", "tasker", floors[1]),
+            1.3,
+            needed=f"{DRIVER}; on the loop, the task and what may cancel it are 10 µs where a bare task is 4, and one"
+            " `call_soon_threadsafe` serves 18 runs, so that nothing is left to share there",
+        ),
     ]
     return Report(
         "A scheduler in memory",
