@@ -267,8 +267,9 @@ class Work:
         self._register_again()
         while self._to_register:
             chunk = list(self._to_register.values())[:_AT_MOST]
-            now = self._link.now()
-            definitions = [definition for entry in chunk if (definition := self._define(entry, now)) is not None]
+            # What comes before the store has answered is not run, and nobody must wait for it.
+            known_by = self._link.now() + round(self._store.call_limit * _MICRO)
+            definitions = [definition for entry in chunk if (definition := self._define(entry, known_by)) is not None]
             registered = self._link.ask("register", partial(self._store.register, definitions))
             # What was rung before this instance came is in the states already.
             self._epoch = registered.epoch if self._epoch is None else self._epoch
@@ -291,10 +292,10 @@ class Work:
             again = (entry for entry in self._entries.values() if is_daily or entry.is_ignored)
             self._to_register.update((entry.id, entry) for entry in again if not entry.is_leaving)
 
-    def _define(self, entry: Entry, now: int) -> Definition | None:
+    def _define(self, entry: Entry, known_by: int) -> Definition | None:
         try:
             # Thousands of schedules often have few texts.
-            return Definition(entry.id, sys.intern(str(entry.plan)), entry.plan.next_after(now))
+            return Definition(entry.id, sys.intern(str(entry.plan)), entry.plan.next_after(known_by))
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
             return None

@@ -113,6 +113,18 @@ class TestOncePerSlot:
         assert journal.lines() == [" 01-01 00:01"]
 
 
+def test_no_slot_is_overdue_that_came_while_the_schedule_was_registered(
+    clock: VirtualClock, way: Way, store: SteadyStore, journal: Journal
+) -> None:
+    clock.advance(59.8)
+    way.delays["register"] = 0.5
+    run_for(5, scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting()))
+
+    (state,) = store.states()
+    assert (said(state.decided), said(state.next_slot)) == ("01-01 00:01:00", "01-01 00:02")
+    assert journal.started == []
+
+
 class TestMisfires:
     """Nothing runs from the third minute on, until some minutes later."""
 
