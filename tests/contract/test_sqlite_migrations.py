@@ -15,7 +15,7 @@ from tasker.errors import StoreUnavailable, TaskerError
 from tasker.ports import Action, Definition, Ending, Outcome, Proposal, ScheduleState
 from tasker.store.sqlite import Repository, Store
 
-FORMAT_1 = Path(__file__).parents[3] / "contract" / "format_1" / "sqlite"
+FORMAT_1 = Path(__file__).parent / "format_1" / "sqlite"
 TTL = 60_000_000
 THEN = 1_700_000_000_000_000
 A_ROW = (THEN, "every second", THEN, None, None, None, 0, 0, 7, None, None, None, 0, 0, None, None, None, None, 1, 0, 0)
