@@ -46,7 +46,8 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -m 'not alone' --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -m alone $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
 	$(BIN)/python -m pytest tests/unit -m 'not slow' $(LIMIT) --numprocesses auto $(PYTEST)
