@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import NamedTuple
 
 from benchmarks.effort import Effort
@@ -10,9 +11,11 @@ from benchmarks.processes import measure_apart
 from benchmarks.report import Bars, Goal, Report, figures_table
 from benchmarks.rounds import Figures, Rounds, Spread, take_turns
 from benchmarks.server import postgresql
+from tasker.store import open_store
 from tests._support.postgres import PostgresServer
 
 FLOOR = "floor: raw claims in batches of 100"
+NO_HISTORY = "tasker, history thrown away"
 PEERS = ("APScheduler 4", "procrastinate", "PgQueuer")
 COLUMNS = {"runs/s": "runs/s", "statements": "statements per run", "CPU": "CPU of the process per run, µs"}
 
@@ -23,11 +26,13 @@ class Load(NamedTuple):
     contestant: str
     number: int
     period: float
+    keeps_history: bool = True
 
 
 SATURATED = {
     "tasker": Load("ours.many_sync_jobs", 5_000, 0.25),
     "tasker, async": Load("ours.many_async_jobs", 5_000, 0.25),
+    NO_HISTORY: Load("ours.many_sync_jobs", 5_000, 0.25, keeps_history=False),
     PEERS[0]: Load("apscheduler4.async_jobs", 200, 1.0),
     PEERS[1]: Load("procrastinate.async_jobs", 500, 1.0),
     # It runs them in bursts, a second late at least; with many more than this, it runs none of them.
@@ -47,6 +52,7 @@ def measure(effort: Effort) -> Report:
         "Each contestant has as many schedules that are due at once as it can run, or more; what they run does nothing."
         "\ntasker writes a row of history for each run, and runs up to 256 at a time."
         " The floor has no leases, no history and no tokens.\n"
+        "What history costs is seen beside a table of runs whose trigger lets no row in.\n"
         "Statements are counted by the server, those that begin and end transactions too.",
         [
             Goal("runs a second, with history", FLOOR, most.ratio("runs/s", "tasker", FLOOR), 0.15, at_least=True),
@@ -73,6 +79,8 @@ def _measure(server: PostgresServer, loads: dict[str, Load], effort: Effort, *, 
     def program(load: Load) -> Callable[[], Figures]:
         def run() -> Figures:
             with server.database() as name:
+                if not load.keeps_history:
+                    _keep_no_history(server, name)
                 return measure_apart(
                     "benchmarks.loads",
                     "spread",
@@ -89,6 +97,16 @@ def _measure(server: PostgresServer, loads: dict[str, Load], effort: Effort, *, 
 
     floor = {FLOOR: raw} if with_floor else {}
     return take_turns({**floor, **{name: program(load) for name, load in loads.items()}}, effort.rounds)
+
+
+def _keep_no_history(server: PostgresServer, database: str) -> None:
+    with closing(open_store(server.url(database))) as store:
+        store.states()
+    server.execute(
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER nothing BEFORE INSERT ON tasker_run FOR EACH ROW EXECUTE FUNCTION nothing()",
+        database,
+    )
 
 
 def _beside_best_peer(rounds: Rounds) -> Spread | None:

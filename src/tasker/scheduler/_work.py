@@ -123,6 +123,7 @@ class Work:
         # done is learned only by asking. Who asks for less than they do in the meantime would never catch up.
         self._reach = 1
         self._poll_every = math.inf if is_local else _POLL_EVERY
+        self._registered_within = 0 if is_local else round(store.call_limit * _MICRO)
         self._stop_listening = _listen(store, partial(post, Work.look_soon))
         self._register_again_at = self._now() + _REGISTER_EVERY
         self._read_again_at = math.inf
@@ -267,9 +268,8 @@ class Work:
         self._register_again()
         while self._to_register:
             chunk = list(self._to_register.values())[:_AT_MOST]
-            # What comes before the store has answered is not run, and nobody must wait for it.
-            known_by = self._link.now() + round(self._store.call_limit * _MICRO)
-            definitions = [definition for entry in chunk if (definition := self._define(entry, known_by)) is not None]
+            now = self._link.now()
+            definitions = [definition for entry in chunk if (definition := self._define(entry, now)) is not None]
             registered = self._link.ask("register", partial(self._store.register, definitions))
             # What was rung before this instance came is in the states already.
             self._epoch = registered.epoch if self._epoch is None else self._epoch
@@ -292,10 +292,15 @@ class Work:
             again = (entry for entry in self._entries.values() if is_daily or entry.is_ignored)
             self._to_register.update((entry.id, entry) for entry in again if not entry.is_leaving)
 
-    def _define(self, entry: Entry, known_by: int) -> Definition | None:
+    def _define(self, entry: Entry, now: int) -> Definition | None:
+        plan = entry.plan
         try:
+            next_slot = plan.next_after(now)
+            if next_slot is not None and next_slot <= now + self._registered_within:
+                # It may come before the store has answered, and is not run then: nobody should wait for it in vain.
+                next_slot = plan.next_after(now + self._registered_within) or next_slot
             # Thousands of schedules often have few texts.
-            return Definition(entry.id, sys.intern(str(entry.plan)), entry.plan.next_after(known_by))
+            return Definition(entry.id, sys.intern(str(plan)), next_slot)
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
             return None
