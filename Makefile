@@ -25,7 +25,7 @@ SOURCES = $(wildcard src tests examples noxfile.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test unit faults faults-long check fix bench coverage clean
+.PHONY: help setup demo test scale unit faults faults-long check fix bench coverage clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +45,10 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN)/python examples/service.py; \
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
-test: $(READY) ## Run all tests
+test: $(READY) ## Run all tests but those of scale
 	$(BIN)/python -m pytest -m 'not alone' --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
+
+scale: $(READY) ## Share a hundred thousand schedules among instances; it measures, so leave the machine alone
 	$(BIN)/python -m pytest -m alone $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
