@@ -18,6 +18,7 @@ PROGRAMS = ROOT / "tests" / "process" / "programs"
 IS_BACK = "INFO tasker: the store of"
 """What an instance writes of its store only when this is back: that it is away mentions that word as well."""
 
+_IS_AWAY = "WARNING tasker: the store of"
 T = TypeVar("T")
 _POLL = 0.05
 _NO_COMPLAINTS = (
@@ -91,6 +92,11 @@ class Cluster:
         """Return what instances wrote to standard error, but for what a stop and a slow machine give rise to."""
         lines = [line for instance in self._all for line in instance.err.splitlines()]
         return [line for line in lines if not any(part in line for part in _NO_COMPLAINTS)]
+
+
+def news(program: Program) -> tuple[int, int]:
+    """Return how often an instance has said that its store is away, and that it is back."""
+    return program.err.count(_IS_AWAY), program.err.count(IS_BACK)
 
 
 def start(stack: ExitStack, program: Path, *arguments: str, **variables: str) -> Program:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests._support.cluster import IS_BACK, PROGRAMS, Cluster, until
+from tests._support.cluster import IS_BACK, PROGRAMS, Cluster, news, until
 from tests._support.cluster_journal import make_journal, works_in
 from tests._support.cluster_judge import verdict
 from tests._support.postgres import PostgresServer, own_postgres  # noqa: F401 - a fixture
-from tests._support.processes import Program
 
 pytestmark = pytest.mark.slow
 LEASE = 15
@@ -20,11 +19,6 @@ LEASE = 15
 def cluster_on(server: PostgresServer, journal: str) -> Cluster:
     arguments = ["--schedules=6", "--most=3", f"--lease={LEASE}", "--call-limit=1"]
     return Cluster(PROGRAMS / "cluster_instance.py", server.url(), journal, *arguments)
-
-
-def news(program: Program) -> tuple[int, int]:
-    """Return how often an instance has said that its store is away, and that it is back."""
-    return program.err.count("WARNING tasker: the store of"), program.err.count(IS_BACK)
 
 
 def works_on(journal: str) -> None:
