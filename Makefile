@@ -46,7 +46,7 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
 test: $(READY) ## Run all tests but those of scale
-	$(BIN)/python -m pytest -m 'not alone' --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
 
 scale: $(READY) ## Share a hundred thousand schedules among instances; it measures, so leave the machine alone
 	$(BIN)/python -m pytest -m alone $(PYTEST)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
+import pytest
+
 import tasker
 from tasker import Context, Run, Scheduler
 from tasker._core import clock
@@ -123,6 +125,12 @@ class Journal:
 
     def slots(self) -> list[str | None]:
         return [each.slot for each in self.started]
+
+
+@pytest.fixture
+def journal() -> Journal:
+    """What the tasks of a test note."""
+    return Journal()
 
 
 def stopped_after(seconds: float, task: tasker.TaskLike) -> tasker.Task:

@@ -33,12 +33,12 @@ from tasker.ports import (
 from tasker.scheduler._pair import PairStore
 from tasker.store import memory, sqlite
 from tasker.testing import VirtualClock
-from tests._support.instances import Journal, after, run_for, stopped_after
+from tests._support.instances import Journal, after, journal, run_for, stopped_after
 from tests._support.slots import at, said
 from tests._support.third_party import FencedLocks, FencedStates, Locks, States
 from tests._support.virtual_time import clock
 
-__all__ = ["clock"]
+__all__ = ["clock", "journal"]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EACH_MINUTE = schedule.Interval(minutes=1, anchor=START)
@@ -46,12 +46,6 @@ TTL = 15_000_000
 
 
 Pair = Callable[[], tuple[LockerFactory, Repository]]
-
-
-@pytest.fixture
-def journal() -> Journal:
-    """What the tasks of a test note."""
-    return Journal()
 
 
 @pytest.fixture(params=["third party", "third party, fenced", "third party and ours", "memory", "sqlite"])

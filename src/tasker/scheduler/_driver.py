@@ -1,9 +1,9 @@
 """The driver: one thread for each scheduler that works while there are entries, and hears of everything by message.
 
-State: the lock guards the inbox and whether there is a thread. `_enough` belongs to the thread; who reads a moment too
-late how it sleeps rings for nothing, or is heard when it wakes by itself. All else belongs to the stretch of
-work that the thread is at (`tasker.scheduler._work`); a new stretch begins with nothing, so that nothing of the last
-one can be in its way.
+State: the lock guards the inbox and whether there is a thread. `_enough`, the number of messages that wake the thread
+though they are patient, belongs to the thread; who reads it a moment too late rings for nothing, or is heard when the
+thread wakes by itself. All else belongs to the stretch of work that the thread is at (`tasker.scheduler._work`); a new
+stretch begins with nothing, so that nothing of the last one can be in its way.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def _nth_before(plan: Plan, earliest: int, last: int) -> int:
 
 def start_of(state: ScheduleState) -> int:
     """Return the instant after which slots count: what lies before a definition was first seen is not its misfire."""
-    return max(state.defined, state.decided)  # asked five times for each run
+    return max(state.decided, state.defined)
 
 
 def is_given_up(grant: Grant, max_attempts: int) -> bool:
@@ -218,7 +218,7 @@ def through_of(grant: Grant, passed: tuple[Passed, ...]) -> int:
     """Return up to where all is decided by a run that counts, and by the slots that were passed over for it."""
     if grant.manual:
         return grant.state.decided
-    return max([grant.slot, *(each.until for each in passed)]) if passed else grant.slot
+    return max([grant.slot, *(each.until for each in passed)])
 
 
 def next_slot_of(plan: Plan, through: int | None, grant: Grant, now: int) -> int | None:

@@ -366,17 +366,13 @@ class Work:
         """Return when to record the ends of runs: at once, if somebody waits for that, or nothing else can happen."""
         if self._is_urgent or self._leaving:
             return 0.0
-        is_all = len(self._to_record) == len(self._active) and self._is_full
-        return self._pace.affordable_at if is_all else self._pace.record_at
+        return self._pace.record_at if self.enough else self._pace.affordable_at
 
     @property
     def enough(self) -> int:
-        """After how many more ends there is something to do, however short the pause was to be."""
-        return max(1, len(self._active) - len(self._to_record)) if self._is_full else sys.maxsize
-
-    @property
-    def _is_full(self) -> bool:
-        return len(self._active) >= self._settings.max_running
+        """After how many more ends nothing is left to gather: all runs that may go on at once have ended."""
+        is_full = len(self._active) >= self._settings.max_running
+        return len(self._active) - len(self._to_record) if is_full else sys.maxsize
 
     def _end(self, active: ActiveRun, ending: Ending) -> None:
         """Have an end recorded."""

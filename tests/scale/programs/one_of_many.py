@@ -30,7 +30,6 @@ scheduler = tasker.Scheduler(url, name=f"instance {os.getpid()}")
 schedules = [schedule.Interval(seconds=PERIOD, anchor=ANCHOR + timedelta(seconds=after)) for after in range(PERIOD)]
 for number in range(NUMBER):
     scheduler.add(f"job {number}", schedules[number % PERIOD], work, first="next")
-print("added", flush=True)
 try:
     tasker.main(scheduler)
 finally:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from tasker.testing import VirtualClock
-from tests._support.instances import Journal, SteadyStore, Way
+from tests._support.instances import SteadyStore, Way, journal
 from tests._support.virtual_time import clock
 
-__all__ = ["clock"]
+__all__ = ["clock", "journal"]
 
 
 @pytest.fixture
@@ -19,9 +19,3 @@ def store(clock: VirtualClock) -> SteadyStore:
 def way(store: SteadyStore) -> Way:
     """A way to that store."""
     return Way(store)
-
-
-@pytest.fixture
-def journal() -> Journal:
-    """What the tasks of a test note."""
-    return Journal()
