@@ -33,7 +33,7 @@ COUNTED = """
     FROM pg_stat_user_tables WHERE relname = 'tasker_schedule'
 """
 OVERDUE = """
-    SELECT count(*) FROM tasker_schedule WHERE next_slot < (extract(epoch FROM clock_timestamp()) - 2) * 1000000
+    SELECT count(*) FROM tasker_schedule WHERE next_slot < (extract(epoch FROM clock_timestamp()) - 1) * 1000000
 """
 
 

@@ -6,9 +6,10 @@ All instants are microseconds by the store's clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tasker.ports import FORMAT, Grant, Outcome, Passed, Reason, ScheduleState
+from tasker.scheduler._known import Known
 from tasker.scheduler._plan import Plan
 
 # With `misfire="skip"`, a slot may start this late without counting as missed, unless `late` says otherwise.
@@ -49,9 +50,10 @@ class Finished:
 
 
 Decision = Run | Wait | PassOver | Finished
+Facts = ScheduleState | Known
 
 
-def decide(plan: Plan, state: ScheduleState, now: int) -> Decision:
+def decide(plan: Plan, state: Facts, now: int) -> Decision:
     """Say what to do about a schedule whose row is `state`, at `now`."""
     if state.format > FORMAT:
         return Wait(None)
@@ -63,10 +65,10 @@ def decide(plan: Plan, state: ScheduleState, now: int) -> Decision:
         return Wait(None)
     if state.slot is not None:
         return _what_is_in_the_row(state)
-    return _decide_idle(plan, state, now)
+    return _decide_idle(plan, state, state.decided, now)
 
 
-def look_again(plan: Plan, state: ScheduleState, now: int) -> Decision:
+def look_again(plan: Plan, state: Facts, now: int) -> Decision:
     """Say what to do if `state` was read a while ago: what was held then may be free, and only a proposal can tell."""
     decision = decide(plan, state, now)
     if isinstance(decision, Wait) and _is_held(state, now):
@@ -74,17 +76,17 @@ def look_again(plan: Plan, state: ScheduleState, now: int) -> Decision:
     return decision
 
 
-def _is_held(state: ScheduleState, now: int) -> bool:
+def _is_held(state: Facts, now: int) -> bool:
     return state.lease_until is not None and state.lease_until > now
 
 
-def _when_to_look_again(plan: Plan, state: ScheduleState, now: int) -> int | None:
+def _when_to_look_again(plan: Plan, state: Facts, now: int) -> int | None:
     # Its holder may renew for long, but also be done at any moment and free the next slot.
     following = plan.next_after(now)
     return state.lease_until if following is None else min(state.lease_until or following, following)
 
 
-def _what_is_in_the_row(state: ScheduleState) -> Run:
+def _what_is_in_the_row(state: Facts) -> Run:
     """Propose to take over the slot or the request in a row, and nothing else if another has run that meanwhile.
 
     A slot is decided then, and refused. What was asked for by hand decides nothing: proposed as a slot it would be
@@ -95,7 +97,7 @@ def _what_is_in_the_row(state: ScheduleState) -> Run:
     return Run(state.slot)
 
 
-def _guess(plan: Plan, state: ScheduleState, now: int) -> Run:
+def _guess(plan: Plan, state: Facts, now: int) -> Run:
     """Propose what would be due if the holder were done; a wrong guess is refused, and the reply brings the facts."""
     if plan.counts_from_last_run:
         # No run has ended at -1: without a base that fits, nothing is given that is not due.
@@ -103,18 +105,22 @@ def _guess(plan: Plan, state: ScheduleState, now: int) -> Run:
     if plan.policy.misfire == "run_all":
         # The holder may also have given its slot back as it was: no later one may be proposed before that.
         return _what_is_in_the_row(state)
-    decided = state.decided if state.manual else max(state.decided, state.slot or 0)
-    decision = decide(plan, replace(state, decided=decided, slot=None, owner=None, lease_until=None), now)
-    return decision if isinstance(decision, Run) else _what_is_in_the_row(state)
+    if state.requested is None and state.paused is None:
+        decided = state.decided if state.manual else max(state.decided, state.slot or 0)
+        decision = _decide_idle(plan, state, decided, now)
+        if isinstance(decision, Run):
+            return decision
+    return _what_is_in_the_row(state)
 
 
-def _decide_idle(plan: Plan, state: ScheduleState, now: int) -> Decision:
+def _decide_idle(plan: Plan, state: Facts, decided: int, now: int) -> Decision:
+    """Decide for a free row without a slot or a request, in which all is decided up to `decided`."""
     if _is_for_now(plan, state):
-        slot = state.decided + 1
+        slot = decided + 1
         return Wait(slot) if slot > now else Run(slot)
     if plan.counts_from_last_run:
         return _decide_from_last_run(plan, state, now)
-    start = start_of(state)
+    start = max(decided, state.defined)
     first = plan.next_after(start)
     if first is None:
         return Finished()
@@ -123,14 +129,14 @@ def _decide_idle(plan: Plan, state: ScheduleState, now: int) -> Decision:
     return _decide_due(plan, start, first, now)
 
 
-def _is_for_now(plan: Plan, state: ScheduleState) -> bool:
+def _is_for_now(plan: Plan, state: Facts) -> bool:
     """Whether the first run does not wait for a slot: nothing has been decided since the row was made."""
     if state.runs or state.ended is not None:
         return False
     return plan.policy.first == "now" or (plan.policy.first == "auto" and plan.counts_from_last_run)
 
 
-def _decide_from_last_run(plan: Plan, state: ScheduleState, now: int) -> Decision:
+def _decide_from_last_run(plan: Plan, state: Facts, now: int) -> Decision:
     base = state.decided if state.ended is None else state.ended
     slot = plan.next_after(base)
     if slot is None:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import contextvars
-import random
 from collections.abc import Callable
 
 from tasker._core import clock
 from tasker._core.context import Context
 from tasker._core.mailbox import Mailbox
 from tasker._core.task import Task
-from tasker.ports import FORMAT, Ending, Grant, Held, ScheduleState
+from tasker.ports import FORMAT, Ending, Grant, Held
+from tasker.schedule import Schedule
 from tasker.scheduler._effort import Effort
-from tasker.scheduler._plan import Plan
+from tasker.scheduler._known import Known
+from tasker.scheduler._plan import Plan, Policy
 
 
-class Definition:
-    """A schedule as it was built: an id, when, and what. It never changes."""
+class Definition(Plan):
+    """A schedule as it was built: an id, when, and what. It never changes.
 
-    __slots__ = ("effort", "id", "is_added", "plan", "task")
+    It is a plan and does not have one, as each object of a hundred thousand schedules costs memory, and time of the
+    garbage collector.
+    """
 
-    def __init__(self, id: str, plan: Plan, task: Task, effort: Effort, *, is_added: bool) -> None:
+    __slots__ = ("effort", "id", "is_added", "task")
+
+    def __init__(
+        self, id: str, schedule: Schedule, policy: Policy, task: Task, effort: Effort, *, is_added: bool
+    ) -> None:
         """Keep what was checked before; `is_added`: it runs while its scheduler does, not as a task of its own."""
+        super().__init__(id, schedule, policy)
         self.is_added = is_added
         self.effort = effort
         self.id = id
-        self.plan = plan
         self.task = task
 
 
@@ -48,28 +55,24 @@ class Host:
         self.variables = contextvars.copy_context()
 
 
-class Entry:
+class Entry(Known):
     """A definition while it is run by this instance. All that changes belongs to the driver's thread."""
 
-    __slots__ = ("active", "definition", "due", "error", "host", "is_leaving", "misses", "order", "state")
+    __slots__ = ("active", "definition", "due", "error", "host", "is_leaving", "misses", "place")
 
     def __init__(self, definition: Definition, host: Host) -> None:
         """Make the entry for one use of a definition."""
+        super().__init__()
         self.definition = definition
         self.host = host
-        self.state: ScheduleState | None = None
         self.active: ActiveRun | None = None
         self.is_leaving = False
         self.error: BaseException | None = None
         self.misses = 0
         self.due: int | None = None
-        """When the agenda has it; the agenda owns this field."""
-        self.order = random.getrandbits(8)  # of these numbers, Python has one object each
-        """Its place among those that are due at the same time."""
-
-    def __lt__(self, other: Entry) -> bool:
-        """Say no: of entries with the same time and order, any may come first."""
-        return False
+        """When the agenda has it."""
+        self.place = 0
+        """Where the agenda has it; the agenda owns both of these fields."""
 
     @property
     def id(self) -> str:
@@ -79,12 +82,12 @@ class Entry:
     @property
     def plan(self) -> Plan:
         """When its slots are."""
-        return self.definition.plan
+        return self.definition
 
     @property
     def is_ignored(self) -> bool:
         """Whether its row is left alone: it cannot be read, or a newer version of tasker wrote it."""
-        return self.state is not None and self.state.format > FORMAT
+        return self.format > FORMAT
 
 
 class ActiveRun:

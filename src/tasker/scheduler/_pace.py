@@ -3,6 +3,7 @@
 Two rules:
 
 - What comes within 20 ms is gathered, unless nothing more can come: as many runs go on as may, or all of them ended.
+  Who wins less than half of what it could gathers for longer: others are quicker, and start what there is.
 - Statements are paid for from a credit: ten a second for each 64 runs, the first 64 of them in advance, and two more.
   So what happens now and then is sent at once, what is spread over the second gathers for some tens of milliseconds,
   and a herd pays for itself: a quarter of what its runs are worth is kept until their ends are recorded, as they may
@@ -19,7 +20,8 @@ from tasker._core import clock
 
 _GATHER = 0.020
 _GATHER_LOCALLY = 0.002
-# Claims in a row that won nothing: others are quicker, so ask less often.
+# Others are quicker, so ask less often: after a claim that won little, and after so many in a row that won nothing.
+_AFTER_WINNING_LITTLE = 0.100
 _LOSSES = 2
 _AFTER_LOSING = 0.250
 # The credit that a second and a run are worth, and a second in which there are few runs.
@@ -62,11 +64,12 @@ class Pace:
         missing = 1 - self._credit
         return self._since + max(0.0, min(missing / _A_QUIET_SECOND, (missing - self._runs * _A_RUN) / _A_SECOND))
 
-    def note_claim(self, won: int, *, is_busy: bool, is_full: bool = False) -> None:
+    def note_claim(self, won: int, wanted: int, *, is_busy: bool, is_full: bool = False) -> None:
         """Note that a claim was sent.
 
         Args:
             won: How many runs it won.
+            wanted: How many it could have won.
             is_busy: Whether more may be claimed together soon.
             is_full: Whether it won all that may run: what may be claimed next was gathered by recording.
         """
@@ -77,6 +80,8 @@ class Pace:
         self._losses = 0 if won else self._losses + 1
         if self._losses >= _LOSSES:
             self._claim_at = now + _AFTER_LOSING
+        elif 0 < won * 2 < wanted:
+            self._claim_at = now + _AFTER_WINNING_LITTLE
         elif (is_busy or won) and not is_full:
             self._claim_at = now + self._gather
 

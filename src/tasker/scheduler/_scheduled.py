@@ -20,7 +20,7 @@ class Scheduled(Task):
     def __init__(self, definition: Definition, driver: Driver) -> None:
         """Make the task; it does nothing until it is run."""
         super().__init__(
-            f"with_schedule {definition.id!r} {definition.plan}", [definition.effort.around(definition.task, _nobody)]
+            f"with_schedule {definition.id!r} {definition}", [definition.effort.around(definition.task, _nobody)]
         )
         self._definition = definition
         self._driver = driver

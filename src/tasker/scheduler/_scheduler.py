@@ -14,13 +14,14 @@ from tasker.combinators._retry_policy import Retry
 from tasker.lease.lockers import checked_key
 from tasker.ports import Action, Instance, LockerFactory, Repository, RunRecord, ScheduleState, Store
 from tasker.schedule import Schedule
+from tasker.schedule._protocol import checked
 from tasker.scheduler._control import Control
 from tasker.scheduler._driver import Driver
 from tasker.scheduler._effort import Effort
 from tasker.scheduler._entry import Definition
 from tasker.scheduler._explanation import Explanation
 from tasker.scheduler._opening import store_of
-from tasker.scheduler._plan import First, Misfire, OnFailure, Overlap, Plan, policy_of
+from tasker.scheduler._plan import First, Misfire, OnFailure, Overlap, policy_of
 from tasker.scheduler._running import Running
 from tasker.scheduler._scheduled import Scheduled
 from tasker.scheduler._settings import Settings
@@ -175,11 +176,15 @@ class Scheduler(Task):
             TypeError: The id is no string, the schedule is none, or the task cannot be one.
             ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is not positive.
         """
-        plan = Plan(checked_key(id, "id"), schedule, policy_of(misfire, late, overlap, on_failure, first))
+        checked_key(id, "id")
+        checked(schedule, "schedule")
+        policy = policy_of(misfire, late, overlap, on_failure, first)
         effort = Effort.of(timeout, retry)
 
         def build(given: TaskLike) -> Task:
-            return Scheduled(self._define(id, plan, given, effort, is_added=False), self._driver)
+            definition = Definition(id, schedule, policy, to_task(given), effort, is_added=False)
+            self._keep(definition)
+            return Scheduled(definition, self._driver)
 
         return Decorator(f"with_schedule({id!r}, {schedule!r})", build) if task is None else build(task)
 
@@ -205,8 +210,9 @@ class Scheduler(Task):
             TypeError: The id is no string, the schedule is none, or the task cannot be one.
             ValueError: The id is empty, too long or taken already, a policy is unknown, or a duration is not positive.
         """
-        plan = Plan(checked_key(id, "id"), schedule, policy_of(misfire, late, overlap, on_failure, first))
-        self._define(id, plan, task, Effort.of(timeout, retry), is_added=True)
+        policy = policy_of(misfire, late, overlap, on_failure, first)
+        effort = Effort.of(timeout, retry)
+        self._keep(Definition(checked_key(id, "id"), schedule, policy, to_task(task), effort, is_added=True))
 
     def remove(self, id: str) -> None:
         """Forget a schedule that was added: it is not started here any more, and its run, if any, is interrupted.
@@ -254,7 +260,7 @@ class Scheduler(Task):
         """
         with self._lock:
             definition = self._definitions.get(id)
-        return self._control.explain(id, None if definition is None else definition.plan.fresh())
+        return self._control.explain(id, None if definition is None else definition.fresh())
 
     def pause(self, id: str) -> None:
         """Start no more runs of a schedule, on any instance, until it is resumed; one that is running goes on.
@@ -376,15 +382,14 @@ class Scheduler(Task):
                 with self._lock:
                     self._running = None
 
-    def _define(self, id: str, plan: Plan, task: TaskLike, effort: Effort, *, is_added: bool) -> Definition:
-        definition = Definition(id, plan, to_task(task), effort, is_added=is_added)
+    def _keep(self, definition: Definition) -> None:
         with self._lock:
-            if id in self._definitions:
-                raise ValueError(f"id: {id!r} is taken already; each schedule of a scheduler has an id of its own")
-            self._definitions[id] = definition
-            if is_added and self._running is not None:
+            if self._definitions.setdefault(definition.id, definition) is not definition:
+                raise ValueError(
+                    f"id: {definition.id!r} is taken already; each schedule of a scheduler has an id of its own"
+                )
+            if definition.is_added and self._running is not None:
                 self._running.begin([definition])
-        return definition
 
 
 def _at_least_one(number: int, argument: str) -> int:

@@ -51,12 +51,14 @@ from tasker.scheduler._plan import Plan
 from tasker.scheduler._presence import Presence
 from tasker.scheduler._run import RUN, run_of
 from tasker.scheduler._settings import Settings
-from tasker.store._row import changed
 
 logger: logging.Logger = logging.getLogger("tasker")
 
 _AT_MOST = 1_000
 _FURTHER = 4
+# What was due so long ago was mostly started by others, if they are quicker, and is over: asked for at once it would
+# be refused twice, as it is held and as it is done.
+_DONE_SOON = 300_000
 _POLL_EVERY = 1.0
 _TRIM_EVERY = 30.0
 _REGISTER_EVERY = 24 * 3600.0
@@ -160,6 +162,7 @@ class Work:
             self._successors.setdefault(entry.id, deque()).append(entry)
         else:
             self._entries[entry.id] = entry
+            self._agenda.add(entry)
             self._to_register[entry.id] = entry
 
     def leave(self, entry: Entry, cause: BaseException | None) -> None:
@@ -311,7 +314,7 @@ class Work:
             self._read_again_at = self._now() + _READ_AGAIN_EVERY
             if not entry.is_ignored:
                 self._announce.ignored(state)
-        entry.state = state
+        entry.note(state)
         entry.misses = 0
         is_mine = state.owner == self._owner and entry.active is None
         if is_mine and Held(entry.id, state.token) not in self._forgotten:
@@ -335,12 +338,12 @@ class Work:
                 pass
 
     def _decide(
-        self, entry: Entry, now: int, decide: Callable[[Plan, ScheduleState, int], _due.Decision]
+        self, entry: Entry, now: int, decide: Callable[[Plan, Entry, int], _due.Decision]
     ) -> _due.Decision | None:
-        if entry.state is None or entry.host.ctx.done:
+        if entry.host.ctx.done:
             return None
         try:
-            return decide(entry.plan, entry.state, now)
+            return decide(entry.plan, entry, now)
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
             return None
@@ -392,8 +395,8 @@ class Work:
         self._to_trim.add(ending.id)
         if answer is Answer.LOST:
             self._announce.not_recorded(active.grant, ending.outcome, is_lost=True)
-        elif entry.state is not None:
-            entry.state = _after(entry.state, active.grant, ending, now)
+        else:
+            entry.note_end(active.grant, ending, now)
         if not entry.is_leaving:
             self._consider(entry, now)
 
@@ -417,7 +420,8 @@ class Work:
             return
         now = self._link.now()
         # Not all that is due: what cannot be run would be asked for in vain.
-        proposals, skips = self._wishes(self._agenda.take(now, min(_AT_MOST, free * self._reach)), now)
+        due = self._agenda.take(now, min(_AT_MOST, free), now - _DONE_SOON, min(_AT_MOST, free * self._reach))
+        proposals, skips = self._wishes(due, now)
         try:
             self._skip(skips)
             self._propose(proposals, free)
@@ -438,11 +442,10 @@ class Work:
         except StoreUnavailable:
             self._unsure.update(proposal.id for proposal in proposals)
             raise
-        has_lost = len(claimed.grants) < min(free, len(proposals))
-        self._reach = min(self._reach * _FURTHER, _AT_MOST) if has_lost else 1
+        won, wanted = len(claimed.grants), min(free, len(proposals))
+        self._reach = min(self._reach * _FURTHER, _AT_MOST) if won < wanted else 1
         # With as many as may run at once there is nothing to gather for until ends were.
-        is_full = len(claimed.grants) == free
-        self._pace.note_claim(len(claimed.grants), is_busy=bool(self._active), is_full=is_full)
+        self._pace.note_claim(won, wanted, is_busy=bool(self._active), is_full=won == free)
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
@@ -481,12 +484,14 @@ class Work:
         if not skips:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
-        self._pace.note_claim(len(done.ids), is_busy=bool(self._active))
+        self._pace.note_claim(len(done.ids), len(skips), is_busy=bool(self._active))
         for skip in skips:
             entry = self._entries[skip.id]
-            if skip.id in done.ids and entry.state is not None:
+            if skip.id in done.ids:
                 self._announce.skipped(skip.id, skip.passed)
-                self._learn(entry, changed(entry.state, decided=skip.through), done.now)
+                entry.decided = skip.through
+                if not entry.is_leaving:
+                    self._consider(entry, done.now)
             else:
                 self._to_register[skip.id] = entry  # its row has changed: read it again
 
@@ -505,7 +510,7 @@ class Work:
         ctx = host.ctx.with_value(RUN, partial(run_of, grant, self._owner))
         active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx, sent)
         entry.misses = 0
-        entry.state = changed(grant.state, requested=None) if grant.manual else grant.state
+        entry.note_grant(grant)
         self._agenda.put(entry, None)
         if _due.is_given_up(grant, self._settings.max_attempts):
             self._end(active, final_loss(entry.plan, grant, self._link.now()))
@@ -579,6 +584,7 @@ class Work:
                 self._forget(active)
         for entry in [entry for entry in self._leaving.values() if entry.active is None]:
             del self._leaving[entry.id], self._entries[entry.id]
+            self._agenda.remove(entry)
             self._gone.append(entry)
             waiting = self._successors.get(entry.id)
             while waiting and entry.id not in self._entries:
@@ -608,17 +614,3 @@ def _listen(store: Store, callback: Callable[[], object]) -> Callable[[], None]:
 
 def _nothing() -> None:
     """There is nobody to stop listening to."""
-
-
-def _after(state: ScheduleState, grant: Grant, ending: Ending, now: int) -> ScheduleState:
-    """Return what the row of a recorded run is now, as far as decisions need to know."""
-    through = ending.through
-    return changed(
-        state,
-        decided=state.decided if through is None else max(state.decided, through),
-        slot=grant.slot if through is None else None,
-        ended=now,
-        runs=state.runs + 1,
-        owner=None,
-        lease_until=None,
-    )

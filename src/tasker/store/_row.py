@@ -64,15 +64,6 @@ def frozen_state(facts: Iterable[Any]) -> ScheduleState:
     return cast("ScheduleState", state)
 
 
-def changed(state: ScheduleState, **facts: object) -> ScheduleState:
-    """Return a state with other facts: `dataclasses.replace`, at a fifth of its cost."""
-    other: Any = _Thawed(*_facts_of(state))
-    for name, fact in facts.items():
-        setattr(other, name, fact)
-    other.__class__ = ScheduleState
-    return cast("ScheduleState", other)
-
-
 _FACTS = tuple(field.name for field in fields(ScheduleState))
 _Thawed = twin_of(ScheduleState)
 _facts_of = attrgetter(*_FACTS)

@@ -954,9 +954,12 @@ class TestAsking:
         assert self.ask(BusyStore(), journal) == [4]
         assert len(journal.started) == 4
 
-    def test_it_asks_for_more_and_more_as_long_as_others_are_quicker(self, journal: Journal) -> None:
-        assert self.ask(BusyStore(1, 12, 48), journal)[:4] == [4, 4, 16, 64]
-        assert len(journal.started) == 4
+    def test_it_asks_for_no_more_though_others_are_quicker_as_long_as_they_may_be_at_it(self, journal: Journal) -> None:
+        assert self.ask(BusyStore(1, 1), journal)[:3] == [4, 1, 1]
+
+    def test_then_it_asks_for_more_and_more(self, journal: Journal) -> None:
+        assert self.ask(BusyStore(1, 1, 1), journal)[:4] == [4, 1, 1, 64]
+        assert self.ask(BusyStore(4, 4, 4), journal)[:4] == [4, 4, 4, 96]
 
 
 class TestStatements:
