@@ -20,7 +20,7 @@ from tasker._core import clock
 
 _GATHER = 0.020
 _GATHER_LOCALLY = 0.002
-# Others are quicker, so ask less often: after a claim that won little, and after so many in a row that won nothing.
+# Others are quicker, so ask less often: after a claim that won little, and after some in a row that won nothing.
 _AFTER_WINNING_LITTLE = 0.100
 _LOSSES = 2
 _AFTER_LOSING = 0.250
@@ -77,10 +77,12 @@ class Pace:
         self._runs += won
         if won:
             self._most = max(_MOST, won * _A_RUN * _KEPT)
+        if won > 1:  # they may end together as well
+            self._record_at = max(self._record_at, now + self._gather)
         self._losses = 0 if won else self._losses + 1
         if self._losses >= _LOSSES:
             self._claim_at = now + _AFTER_LOSING
-        elif 0 < won * 2 < wanted:
+        elif won * 2 < wanted:
             self._claim_at = now + _AFTER_WINNING_LITTLE
         elif (is_busy or won) and not is_full:
             self._claim_at = now + self._gather

@@ -55,7 +55,7 @@ from tasker.scheduler._settings import Settings
 logger: logging.Logger = logging.getLogger("tasker")
 
 _AT_MOST = 1_000
-_FURTHER = 4
+_FURTHER = 16
 # What was due so long ago was mostly started by others, if they are quicker, and is over: asked for at once it would
 # be refused twice, as it is held and as it is done.
 _DONE_SOON = 300_000

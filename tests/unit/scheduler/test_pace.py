@@ -35,13 +35,13 @@ def test_what_happens_now_and_then_is_sent_at_once(pace: Pace, clock: VirtualClo
 def test_the_ends_of_few_runs_share_twelve_statements_a_second(pace: Pace, clock: VirtualClock) -> None:
     pace.note_claim(10, 10, is_busy=True)
 
-    assert waits(pace, clock, 4) == pytest.approx([0, 0.02, 0.063, 0.083], abs=0.002)
+    assert waits(pace, clock, 4) == pytest.approx([0.02, 0.02, 0.063, 0.083], abs=0.002)
 
 
 def test_a_herd_pays_for_the_statements_that_its_runs_end_in(pace: Pace, clock: VirtualClock) -> None:
     pace.note_claim(256, 256, is_busy=True)
 
-    assert waits(pace, clock, 6) == [0, 0.02, 0.02, 0.02, 0.02, 0.02]
+    assert waits(pace, clock, 6) == [0.02, 0.02, 0.02, 0.02, 0.02, 0.02]
 
 
 def test_what_a_herd_left_over_does_not_pay_for_those_who_come_later(pace: Pace, clock: VirtualClock) -> None:
@@ -49,7 +49,7 @@ def test_what_a_herd_left_over_does_not_pay_for_those_who_come_later(pace: Pace,
     clock.advance(5)
     pace.note_claim(10, 10, is_busy=True)
 
-    assert waits(pace, clock, 4) == pytest.approx([0, 0.02, 0.063, 0.083], abs=0.002)
+    assert waits(pace, clock, 4) == pytest.approx([0.02, 0.02, 0.063, 0.083], abs=0.002)
 
 
 def test_after_a_claim_of_all_that_may_run_the_next_need_not_wait_for_more(pace: Pace, clock: VirtualClock) -> None:
@@ -67,6 +67,7 @@ def test_who_wins_little_asks_less_often_and_who_wins_nothing_still_less(pace: P
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.1)
 
     pace.note_claim(0, 64, is_busy=False)
+    assert pace.claim_at == pytest.approx(clock.boottime() + 0.1)
     pace.note_claim(0, 64, is_busy=False)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.25)
 
