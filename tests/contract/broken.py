@@ -36,6 +36,7 @@ from tasker.ports import (
     Skip,
 )
 from tasker.store import _rules, memory
+from tasker.store._packed import unpacked
 from tasker.store._row import Row
 
 FAR = 2**60
@@ -263,7 +264,8 @@ class RemembersOneEnding(memory.Store):
 
     def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
         for ending in endings:
-            self._records[ending.id] = [r for r in self._records.get(ending.id, []) if r.token != ending.token]
+            records = self._records.get(ending.id, [])
+            self._records[ending.id] = [kept for kept in records if unpacked(kept).token != ending.token]
         return super().finish(owner, endings)
 
 

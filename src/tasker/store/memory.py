@@ -40,6 +40,7 @@ from tasker.ports import (
 )
 from tasker.store import _rules
 from tasker.store._lock_row import LockRow, is_free, is_lock_holder, take
+from tasker.store._packed import Packed, packed, unpacked
 from tasker.store._row import Row
 
 _PURGE_AT_MOST = 1_000
@@ -69,7 +70,7 @@ class Store:
         self._mutex = threading.Lock()
         self._epoch = 0
         self._rows: dict[str, Row] = {}
-        self._records: dict[str, list[RunRecord]] = {}
+        self._records: dict[str, list[Packed]] = {}
         self._rung: dict[str, None] = {}
         self._locks: dict[str, LockRow] = {}
         self._instances: dict[str, Instance] = {}
@@ -135,7 +136,7 @@ class Store:
         if _rules.is_holder(row, owner, ending.token):
             self._record(*_rules.finish(row, ending, now))
             return Answer.RECORDED
-        recorded = _rules.was_recorded(row, owner, ending, self._records.get(ending.id, ()))
+        recorded = _rules.was_recorded(row, owner, ending, map(unpacked, self._records.get(ending.id, ())))
         return Answer.ALREADY if recorded else Answer.LOST
 
     def skip(self, skips: Sequence[Skip]) -> Done:
@@ -195,7 +196,7 @@ class Store:
     def history(self, id: str, limit: int) -> tuple[RunRecord, ...]:
         """Return the newest `limit` records of a schedule, the newest first."""
         with self._mutex:
-            return tuple(self._records.get(id, ())[: -limit - 1 : -1])
+            return tuple(map(unpacked, self._records.get(id, ())[: -limit - 1 : -1]))
 
     def trim(self, ids: Sequence[str], keep: int, before: int) -> int:
         """Delete records of these ids: older than `before`, or beyond the newest `keep`."""
@@ -203,7 +204,7 @@ class Store:
         with self._mutex:
             for id in ids:
                 records = self._records.get(id, [])
-                old = sum(record.at < before for record in records)
+                old = sum(at < before for at, *_ in records)
                 gone = min(left, max(old, len(records) - keep))
                 del records[:gone]
                 left -= gone
@@ -319,7 +320,7 @@ class Store:
     def _record(self, *records: RunRecord) -> None:
         for record in records:
             kept = self._records.setdefault(record.id, [])
-            kept.append(record)
+            kept.append(packed(record))
             if len(kept) > self._keep:
                 del kept[0]
 
