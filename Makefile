@@ -8,6 +8,7 @@ VENV ?= .venv
 # Which dependency group of pyproject.toml the virtual environment gets.
 GROUP ?= dev
 # How many processes run all tests; more than there are processors, as most tests wait for servers, leases and signals.
+# The files come in the order of their names, which puts those that take minutes first, and not last and alone.
 WORKERS ?= 4
 # A limit for each of the fast tests without a thread for each; it ends the process and prints what every thread does.
 LIMIT = -o timeout=0 -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
@@ -46,7 +47,7 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
 test: $(READY) ## Run all tests but those of scale
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 scale: $(READY) ## Share a hundred thousand schedules among instances; it measures, so leave the machine alone
 	$(BIN)/python -m pytest -m alone $(PYTEST)

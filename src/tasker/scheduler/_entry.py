@@ -58,11 +58,12 @@ class Host:
 class Entry(Known):
     """A definition while it is run by this instance. All that changes belongs to the driver's thread."""
 
-    __slots__ = ("active", "definition", "due", "error", "host", "is_leaving", "misses", "place")
+    __slots__ = ("active", "definition", "due", "error", "host", "id", "is_leaving", "misses", "place")
 
     def __init__(self, definition: Definition, host: Host) -> None:
         """Make the entry for one use of a definition."""
         super().__init__()
+        self.id = definition.id
         self.definition = definition
         self.host = host
         self.active: ActiveRun | None = None
@@ -73,11 +74,6 @@ class Entry(Known):
         """When the agenda has it."""
         self.place = 0
         """Where the agenda has it; the agenda owns both of these fields."""
-
-    @property
-    def id(self) -> str:
-        """The id of the schedule."""
-        return self.definition.id
 
     @property
     def plan(self) -> Plan:

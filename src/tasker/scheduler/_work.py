@@ -270,7 +270,7 @@ class Work:
     def _register(self) -> None:
         self._register_again()
         while self._to_register:
-            chunk = list(self._to_register.values())[:_AT_MOST]
+            chunk = list(islice(self._to_register.values(), _AT_MOST))
             now = self._link.now()
             definitions = [definition for entry in chunk if (definition := self._define(entry, now)) is not None]
             registered = self._link.ask("register", partial(self._store.register, definitions))
