@@ -12,7 +12,7 @@ GROUP ?= dev
 WORKERS ?= 4
 # A limit for each of the fast tests without a thread for each; it ends the process and prints what every thread does.
 LIMIT = -o timeout=0 -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
-# Of what PYTEST selects, all may be in one half.
+# Of what PYTEST selects, nothing may be in one of the parts.
 FAST = $(BIN)/python -m pytest --quiet $(1) -m 'not slow' $(LIMIT) $(PYTEST)$(if $(PYTEST), || [ $$? -eq 5 ])
 # More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
 PYTEST ?=
@@ -28,7 +28,7 @@ SOURCES = $(wildcard src tests examples noxfile.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test scale unit unit-half unit-other-half faults faults-long check fix bench coverage clean
+.PHONY: help setup demo test scale unit unit-schedules unit-tasks unit-others faults faults-long check fix bench coverage clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,14 +55,17 @@ scale: $(READY) ## Share a hundred thousand schedules among instances; it measur
 	$(BIN)/python -m pytest -m alone $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
-	@$(MAKE) --no-print-directory --jobs=2 unit-half unit-other-half
+	@$(MAKE) --no-print-directory --jobs=3 unit-schedules unit-tasks unit-others
 
-# Two processes that know nothing of each other: one that hands each test out, and hears of it, costs half as much again.
-unit-half:
-	$(call FAST,tests/unit/s[ct]*)
+# Processes that know nothing of each other: one that hands out each test, and hears of it, costs half as much again.
+unit-schedules:
+	$(call FAST,tests/unit/sch*)
 
-unit-other-half:
-	$(call FAST,tests/unit --ignore-glob='*/unit/s[ct]*')
+unit-tasks:
+	$(call FAST,tests/unit/_core tests/unit/combinators)
+
+unit-others:
+	$(call FAST,tests/unit --ignore-glob='*/unit/sch*' --ignore-glob='*/unit/_core' --ignore-glob='*/unit/combinators')
 
 faults: $(READY) ## Put a cluster on each kind of store under every kind of fault, and judge its log
 	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py --numprocesses auto $(PYTEST)
