@@ -297,16 +297,22 @@ async def in_worker(function: Callable[[], T]) -> T:
     return results[0]
 
 
-def start_from_anywhere(task: Task, ctx: Context, home: Mailbox, finished: Callable[[Outcome], object]) -> None:
-    """Start a task from a thread that runs no loop, in the context variables of the caller.
+def start_from_anywhere(
+    task: Task,
+    ctx: Context,
+    home: Mailbox,
+    variables: contextvars.Context,
+    finished: Callable[[Outcome], object],
+) -> None:
+    """Start a task from a thread that runs no loop.
 
     Args:
         task: What to start.
         ctx: Its context.
         home: The loop on which all that is async in it runs.
+        variables: The context variables to run it in, and nothing else.
         finished: Called once with what left the task, in any thread.
     """
-    variables = contextvars.copy_context()
     if task.runs_in_one_thread:
         threads.submit(lambda: finished(_work(task, ctx, home, variables)))
         return

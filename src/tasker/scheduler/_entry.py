@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tasker._core import clock
 from tasker._core.context import Context
+from tasker._core.frozen import maker_of
 from tasker._core.mailbox import Mailbox
 from tasker._core.task import Task
 from tasker.ports import FORMAT, Ending, Grant, Held
@@ -14,6 +15,8 @@ from tasker.schedule import Schedule
 from tasker.scheduler._effort import Effort
 from tasker.scheduler._known import Known
 from tasker.scheduler._plan import Plan, Policy
+
+_held = maker_of(Held)
 
 
 class Definition(Plan):
@@ -98,7 +101,7 @@ class ActiveRun:
         """Take what was granted for an entry at `began` (`Clock.boottime`)."""
         self.entry = entry
         self.grant = grant
-        self.held = Held(grant.id, grant.token)
+        self.held = _held(grant.id, grant.token)
         self.ctx = ctx
         self.began = began
         self.asked_at: float | None = None

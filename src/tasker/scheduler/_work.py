@@ -518,8 +518,11 @@ class Work:
             return
         self._renewal.add(active.held, sent, partial(self._lost, active))
         self._announce.started(grant)
-        task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
-        host.variables.run(start_from_anywhere, task, ctx, host.home, partial(self._ended, active))
+        definition = entry.definition
+        task = definition.task
+        if not definition.effort.is_plain:
+            task = definition.effort.around(task, partial(self._retried, active))
+        start_from_anywhere(task, ctx, host.home, host.variables.copy(), partial(self._ended, active))
 
     def _retried(self, active: ActiveRun, number: int, error: Exception, wait: float) -> None:
         """Called on the loop of the run."""

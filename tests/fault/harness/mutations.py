@@ -87,8 +87,8 @@ def _release_before_return(store: Store, url: str) -> Store:
     product: Any = _work
     start = product.start_from_anywhere
 
-    def start_and_let_go(task: Any, ctx: Any, home: Any, then: Any) -> None:
-        start(task, ctx.without_cancel(), home, lambda left: None)
+    def start_and_let_go(task: Any, ctx: Any, home: Any, variables: Any, then: Any) -> None:
+        start(task, ctx.without_cancel(), home, variables, lambda left: None)
         then(None)
 
     product.start_from_anywhere = start_and_let_go

@@ -650,7 +650,10 @@ def started_from_a_thread(task: TaskLike, ctx: Context) -> list[object]:
             outcomes.append(outcome)
             home.post(ended_here.set)
 
-        thread = threading.Thread(target=lambda: calling.start_from_anywhere(to_task(task), ctx, home, finished))
+        variables = contextvars.copy_context()
+        thread = threading.Thread(
+            target=lambda: calling.start_from_anywhere(to_task(task), ctx, home, variables, finished)
+        )
         thread.start()
         async with asyncio.timeout(5):
             await ended_here.wait()

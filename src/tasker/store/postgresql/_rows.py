@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 
+from tasker._core.frozen import maker_of
 from tasker.ports import Grant, Instance, Outcome, Reason, RunRecord, ScheduleState
 from tasker.store._row import frozen_state
 from tasker.store.postgresql._session import Row
@@ -14,6 +15,7 @@ from tasker.store.postgresql._statements import FACTS
 # newer version.
 _OUTCOMES: Mapping[str | None, Outcome] = {outcome.value: outcome for outcome in Outcome}
 _OUTCOME_AT = FACTS.index("last_outcome")
+_grant = maker_of(Grant)
 _facts_of: Callable[[ScheduleState], Row] = attrgetter(*FACTS)
 _REASONS: Mapping[str | None, Reason] = {reason.value: reason for reason in Reason}
 
@@ -38,7 +40,7 @@ def states_of(rows: Iterable[Row], skip: int = 0) -> list[ScheduleState]:
 def grant_of(row: Row, ttl: int) -> Grant:
     """Return the grant in a row of `_statements.CLAIM`."""
     now, _, token, slot, manual, attempt, id = row[:7]
-    return Grant(id, token, slot, manual, attempt, now + ttl, state_of(row[6:]))
+    return _grant(id, token, slot, manual, attempt, now + ttl, state_of(row[6:]))
 
 
 def ids_in(rows: Iterable[Row]) -> frozenset[str]:
