@@ -43,7 +43,7 @@ def measure(effort: Effort) -> Report:
                 rounds.ratio("last started", "tasker", name),
                 limit,
                 needed="each run is recorded before another takes its place among the 64 that may go on at once,"
-                " so the driver's 50 µs for each come before the last start",
+                " so the driver's 50 to 100 µs for each come before the last start",
             )
             for name, limit in ((floor, 0.8), ("APScheduler 3", 1.0), ("APScheduler 4", 1.0))
         ],

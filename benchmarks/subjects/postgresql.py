@@ -17,6 +17,10 @@ from tests._support.postgres import PostgresServer
 FLOOR = "floor: raw claims in batches of 100"
 NO_HISTORY = "tasker, history thrown away"
 PEERS = ("APScheduler 4", "procrastinate", "PgQueuer")
+ONE_AFTER_ANOTHER = (
+    "256 runs take 60 ms: 25 in the server's two statements, 8 for planning and writing them through to the disk, and"
+    " 27 of Python, one after another, as the driver asks and waits; it would have to go on while the server works"
+)
 COLUMNS = {"runs/s": "runs/s", "statements": "statements per run", "CPU": "CPU of the process per run, µs"}
 
 
@@ -55,8 +59,17 @@ def measure(effort: Effort) -> Report:
         "What history costs is seen beside a table of runs whose trigger lets no row in.\n"
         "Statements are counted by the server, those that begin and end transactions too.",
         [
-            Goal("runs a second, with history", FLOOR, most.ratio("runs/s", "tasker", FLOOR), 0.15, at_least=True),
-            Goal("runs a second", "the best peer", _beside_best_peer(most), 10, at_least=True),
+            Goal(
+                "runs a second, with history",
+                FLOOR,
+                most.ratio("runs/s", "tasker", FLOOR),
+                0.15,
+                at_least=True,
+                needed=ONE_AFTER_ANOTHER,
+            ),
+            Goal(
+                "runs a second", "the best peer", _beside_best_peer(most), 10, at_least=True, needed=ONE_AFTER_ANOTHER
+            ),
             Goal("a herd of 1,000 each second", "", herd.of("tasker", "statements"), 0.1, "statements per run"),
         ],
         [

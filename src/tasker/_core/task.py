@@ -121,7 +121,8 @@ class _PlainCall(Task):
             raise cancelled_by(ctx._cause)
         self.starts += 1
         token = _current.set(ctx)
-        before = threads.note_doing(self.name)
+        doing = threads.here.doing
+        before, doing.name = doing.name, self.name
         try:
             result = call_under(ctx, self._function, self._keyword)
             if result is not None and inspect.isawaitable(result):
@@ -133,7 +134,7 @@ class _PlainCall(Task):
             raise left from left.__cause__
         finally:
             _current.reset(token)
-            threads.note_doing(before)
+            doing.name = before
 
 
 class AsyncCall(Task):

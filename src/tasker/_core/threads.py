@@ -21,7 +21,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
 
 from tasker._core import clock
 
@@ -34,6 +33,25 @@ _IDLE_FOR = 10.0
 _GROW_AT_MOST = 1024
 
 
+class Doing:
+    """What one thread does now, by its name, for the report of what is still running; that thread writes it."""
+
+    __slots__ = ("name",)
+
+    def __init__(self) -> None:
+        """Do nothing yet."""
+        self.name = ""
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.doing = Doing()
+
+
+here = _Here()
+"""What this thread does; only that of worker threads is looked at by others."""
+
+
 class _Worker(threading.Thread):
     """One thread; `gate` is released by whoever gives it a job."""
 
@@ -44,9 +62,11 @@ class _Worker(threading.Thread):
         self.gate = threading.Lock()
         self.gate.acquire()
         self.job: Callable[[], object] | None = None
+        self.doing = Doing()
 
     def run(self) -> None:
         pool = self._pool
+        here.doing = self.doing
         pool.arrived(self)
         for _ in range(self._siblings):
             pool.start_thread()
@@ -57,7 +77,7 @@ class _Worker(threading.Thread):
                 logger.exception("a job in a worker thread of tasker's failed")
             # Nothing of the job may stay alive while the thread waits for the next.
             del job
-            note_doing("")
+            self.doing.name = ""
 
 
 class _Pool:
@@ -129,8 +149,8 @@ class _Pool:
     def running(self) -> list[tuple[str, int]]:
         """Return what the workers do now: a name and the identifier of the thread."""
         with self._lock:
-            idents = [worker.ident or 0 for worker in self._workers]
-        return [(name, ident) for ident in idents if (name := _doing.get(ident))]
+            workers = list(self._workers)
+        return [(name, worker.ident or 0) for worker in workers if (name := worker.doing.name)]
 
     def _beat_later(self) -> None:
         clock.system().call_at(time.monotonic() + _BEAT, self._beat)
@@ -203,21 +223,6 @@ def start(name: str, target: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-_doing: dict[int, str] = {}
-
-
-def note_doing(name: str) -> str:
-    """Say what this thread does from now on, for the report of what is still running, and return what it did before.
-
-    Only worker threads are listed there; the empty name means that they do nothing.
-    """
-    ident = get_ident()
-    before = _doing.pop(ident, "")
-    if name:
-        _doing[ident] = name
-    return before
-
-
 def running() -> list[tuple[str, int]]:
     """Return the name and the thread identifier of each task that runs in a worker thread now."""
     return _pool.running()
@@ -226,7 +231,6 @@ def running() -> list[tuple[str, int]]:
 def _start_afresh_in_child() -> None:
     global _pool  # noqa: PLW0603 - the threads did not survive the fork
     _pool = _Pool()
-    _doing.clear()
 
 
 if hasattr(os, "register_at_fork"):

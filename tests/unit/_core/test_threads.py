@@ -293,7 +293,7 @@ def test_what_workers_do_is_known_by_name() -> None:
     begun, end = threading.Event(), threading.Event()
 
     def job() -> None:
-        threads.note_doing("a name")
+        threads.here.doing.name = "a name"
         begun.set()
         end.wait(5)
 
@@ -306,18 +306,20 @@ def test_what_workers_do_is_known_by_name() -> None:
 
 
 def test_what_a_worker_did_is_forgotten_when_it_is_idle() -> None:
+    def job() -> None:
+        threads.here.doing.name = "a name"
+
     pool = _Pool()
-    pool.submit(lambda: threads.note_doing("a name"))
+    pool.submit(job)
     eventually(lambda: bool(pool._idle), "the thread is not idle")
 
     assert pool.running() == []
 
 
 def test_other_threads_are_not_listed() -> None:
-    before = threads.note_doing("not a worker")
-
+    threads.here.doing.name = "not a worker"
     names = [name for name, _ in threads.running()]
-    threads.note_doing(before)
+    threads.here.doing.name = ""
 
     assert "not a worker" not in names
 
