@@ -19,6 +19,7 @@ SUBJECTS = (
     "stopping",
     "importing",
     "scheduling",
+    "profile",
     "herd",
     "adding",
     "idle",

@@ -112,7 +112,8 @@ class Report:
             plots: The folder of the plots, beside the page; without one they are left out.
         """
         images = [f"![{plot.title}]({plots}/{plot.name}.svg)" for plot in self.plots] if plots else []
-        return "\n\n".join([f"## {self.title}", self.method, goals_table(self.goals), *self.tables, *images])
+        goals = [goals_table(self.goals)] if self.goals else []
+        return "\n\n".join([f"## {self.title}", self.method, *goals, *self.tables, *images])
 
 
 def goals_table(goals: Sequence[Goal]) -> str:

@@ -25,10 +25,8 @@ ASYNC = {
     "APScheduler 4": "apscheduler4.async_jobs",
 }
 DRIVER = (
-    "of what the process computes, sampled while more was due than could be run, the driver takes 96 %: 26 for starting"
-    " a run (its context, its lease, the hand-over to a thread), 22 for the store's claim and record, 20 for how a run"
-    " ended and which slots that decides, 12 for what to ask for and when to look again, 16 for messages and the rest;"
-    " a floor without states, leases and history has none of that, so it takes compiled code"
+    "most of it is the driver's, spread evenly over all that it does, as the profile below says; a floor without"
+    " states, leases and history has none of that, so it takes compiled code"
 )
 COLUMNS = {
     "runs/s": "runs/s",
@@ -44,7 +42,9 @@ def measure(effort: Effort) -> Report:
     floors = [name for name in (*SYNC, *ASYNC) if name.startswith("floor")]
     goals = [
         Goal("sync jobs: CPU per run", floors[0], sync.ratio("CPU", "tasker", floors[0]), 0.7, needed=DRIVER),
-        Goal("sync jobs: CPU per run", "APScheduler 3", sync.ratio("CPU", "tasker", "APScheduler 3"), 0.5),
+        Goal(
+            "sync jobs: CPU per run", "APScheduler 3", sync.ratio("CPU", "tasker", "APScheduler 3"), 0.5, needed=DRIVER
+        ),
         Goal(
             "async jobs: CPU per run",
             floors[1],

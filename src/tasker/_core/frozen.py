@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, make_dataclass
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,11 +21,12 @@ def twin_of(kind: Any) -> Callable[..., Any]:  # noqa: ANN401 - any dataclass
 
 def maker_of(kind: Callable[P, T]) -> Callable[P, T]:
     """Return what makes values of a frozen dataclass with slots; every field must be given."""
-    twin = twin_of(kind)
+    twin: Callable[P, T] = twin_of(kind)
+    frozen: Any = kind
 
     def make(*facts: P.args, **named: P.kwargs) -> T:
         value = twin(*facts, **named)
-        value.__class__ = kind
-        return cast("T", value)
+        value.__class__ = frozen
+        return value
 
     return make

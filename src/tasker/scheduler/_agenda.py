@@ -97,6 +97,6 @@ class Agenda:
 
     def _clear(self) -> None:
         if self._passed_over > self._FEW and self._passed_over * 2 > len(self._heap):
-            self._heap = [entry.due for entry in self._entries if entry is not None and entry.due is not None]
+            self._heap = list({due for due in self._heap if self._entry_due(due) is not None})
             heapq.heapify(self._heap)
             self._passed_over = 0

@@ -79,11 +79,6 @@ class Entry(Known):
         """Where the agenda has it; the agenda owns both of these fields."""
 
     @property
-    def plan(self) -> Plan:
-        """When its slots are."""
-        return self.definition
-
-    @property
     def is_ignored(self) -> bool:
         """Whether its row is left alone: it cannot be read, or a newer version of tasker wrote it."""
         return self.format > FORMAT

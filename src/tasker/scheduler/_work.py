@@ -296,7 +296,7 @@ class Work:
             self._to_register.update((entry.id, entry) for entry in again if not entry.is_leaving)
 
     def _define(self, entry: Entry, now: int) -> Definition | None:
-        plan = entry.plan
+        plan = entry.definition
         try:
             next_slot = plan.next_after(now)
             if next_slot is not None and next_slot <= now + self._registered_within:
@@ -343,7 +343,7 @@ class Work:
         if entry.host.ctx.done:
             return None
         try:
-            return decide(entry.plan, entry, now)
+            return decide(entry.definition, entry, now)
         except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
             self._fail(entry, error)
             return None
@@ -513,7 +513,7 @@ class Work:
         entry.note_grant(grant)
         self._agenda.put(entry, None)
         if _due.is_given_up(grant, self._settings.max_attempts):
-            self._end(active, final_loss(entry.plan, grant, self._link.now()))
+            self._end(active, final_loss(entry.definition, grant, self._link.now()))
             self._announce.finished(active, Outcome.LEASE_LOST, None, is_given_up=True)
             return
         self._renewal.add(active.held, sent, partial(self._lost, active))
@@ -547,13 +547,13 @@ class Work:
 
     def _note_end(self, active: ActiveRun, left: Left) -> None:
         entry = active.entry
-        ending = ending_of(entry.plan, active, left, self._link.now())
+        ending = ending_of(entry.definition, active, left, self._link.now())
         self._end(active, ending)
         active.ctx._close(Cancelled("the run has ended"))
         self._bound_recording(entry)
         self._announce.finished(active, ending.outcome, left)
         has_failed = ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
-        if has_failed and (entry.plan.policy.on_failure == "raise" or not isinstance(left, Exception)):
+        if has_failed and (entry.definition.policy.on_failure == "raise" or not isinstance(left, Exception)):
             self._fail(entry, left)
         if self._fatal is not None:
             self._forget(active)
