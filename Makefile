@@ -12,7 +12,7 @@ GROUP ?= dev
 WORKERS ?= 4
 # A limit for each of the fast tests without a thread for each; it ends the process and prints what every thread does.
 LIMIT = -o timeout=0 -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
-# Of what PYTEST selects, nothing may be in one of the parts.
+# Of what PYTEST selects, there may be nothing in a part, and in all of them: look at the numbers.
 FAST = $(BIN)/python -m pytest --quiet $(1) -m 'not slow' $(LIMIT) $(PYTEST)$(if $(PYTEST), || [ $$? -eq 5 ])
 # More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
 PYTEST ?=

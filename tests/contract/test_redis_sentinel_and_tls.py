@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -117,18 +118,30 @@ def _until_available(call: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def certificate() -> Iterator[Path]:
     openssl = shutil.which("openssl")
     require_or_skip(openssl, "no openssl, which makes the certificate of the server")
-    folder = tmp_path_factory.mktemp("tls")
-    command = [str(openssl), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
-    subprocess.run(command, check=True, capture_output=True)
-    (folder / "key").chmod(0o644)
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    return folder
+    # Not a folder of pytest's: those are closed to other users, as the server is one, by each pytest that starts.
+    with TemporaryDirectory(prefix="certificate-") as name:
+        folder = Path(name)
+        command = [
+            str(openssl),
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+        ]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+        command += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+        subprocess.run(command, check=True, capture_output=True)
+        (folder / "key").chmod(0o644)
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from tasker._core import clock
 
 _GATHER = 0.020
 _GATHER_LOCALLY = 0.002
-# Others are quicker, so ask less often: after a claim that won little, and after some in a row that won nothing.
+# Others are quicker, so ask less often: after a claim that won little of more than a few, as those may have been
+# refused for another reason, and after some in a row that won nothing.
 _AFTER_WINNING_LITTLE = 0.100
+_FEW = 16
 _LOSSES = 2
 _AFTER_LOSING = 0.250
 # The credit that a second and a run are worth, and a second in which there are few runs.
@@ -82,7 +84,7 @@ class Pace:
         self._losses = 0 if won else self._losses + 1
         if self._losses >= _LOSSES:
             self._claim_at = now + _AFTER_LOSING
-        elif won * 2 < wanted:
+        elif won * 2 < wanted and wanted > _FEW:
             self._claim_at = now + _AFTER_WINNING_LITTLE
         elif (is_busy or won) and not is_full:
             self._claim_at = now + self._gather

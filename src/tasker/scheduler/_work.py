@@ -57,8 +57,9 @@ logger: logging.Logger = logging.getLogger("tasker")
 _AT_MOST = 1_000
 _FURTHER = 16
 # What was due so long ago was mostly started by others, if they are quicker, and is over: asked for at once it would
-# be refused twice, as it is held and as it is done.
+# be refused twice, as it is held and as it is done. Of so few that does not matter.
 _DONE_SOON = 300_000
+_FEW = 64
 _POLL_EVERY = 1.0
 _TRIM_EVERY = 30.0
 _REGISTER_EVERY = 24 * 3600.0
@@ -420,7 +421,8 @@ class Work:
             return
         now = self._link.now()
         # Not all that is due: what cannot be run would be asked for in vain.
-        due = self._agenda.take(now, min(_AT_MOST, free), now - _DONE_SOON, min(_AT_MOST, free * self._reach))
+        most = min(_AT_MOST, free * self._reach)
+        due = self._agenda.take(now, min(most, max(free, _FEW)), now - _DONE_SOON, most)
         proposals, skips = self._wishes(due, now)
         try:
             self._skip(skips)
@@ -484,12 +486,13 @@ class Work:
         if not skips:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
-        self._pace.note_claim(len(done.ids), len(skips), is_busy=bool(self._active))
+        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._active))
         for skip in skips:
             entry = self._entries[skip.id]
             if skip.id in done.ids:
                 self._announce.skipped(skip.id, skip.passed)
                 entry.decided = skip.through
+                entry.misses = 0
                 if not entry.is_leaving:
                     self._consider(entry, done.now)
             else:

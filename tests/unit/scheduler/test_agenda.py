@@ -125,16 +125,26 @@ def test_it_agrees_with_a_dictionary_of_times() -> None:
     agenda = Entries()
     entries = [agenda.entry(f"{number}") for number in range(40)]
     times: dict[Entry, int] = {}
+    count = 0
     for now in range(5_000):
-        each = chance.choice(entries)
-        when = chance.choice([None, now + chance.randint(-5, 500)])
+        index = chance.randrange(len(entries))
+        if chance.random() < 0.1:
+            times.pop(entries[index], None)
+            agenda.remove(entries[index])
+            entries[index] = agenda.entry(f"{now}")
+        each = entries[index]
+        when = chance.choice([None, now + chance.randint(-5, 20)])
         agenda.put(each, when)
         times.pop(each, None)
         if when is not None:
             times[each] = when
         assert agenda.next_time() == min(times.values(), default=None)
-        for taken in agenda.take(now, chance.randint(0, 3), now, 0):
-            assert times.pop(taken) <= now
+        most = chance.randint(0, 3)
+        taken = agenda.take(now, most, now, most)
+        count += len(taken)
+        earliest = sorted(when for when in times.values() if when <= now)[:most]
+        assert sorted(times.pop(entry) for entry in taken) == earliest
+    assert count > 1_000
 
 
 def test_what_is_due_for_long_is_taken_beyond_the_few_that_are_wanted() -> None:

@@ -80,3 +80,10 @@ def test_ends_that_nothing_can_be_gathered_with_wait_for_credit_only(pace: Pace,
     for _ in range(12):
         pace.note_record()
     assert pace.affordable_at > clock.boottime()
+
+
+def test_to_win_none_of_a_few_once_may_have_another_reason_and_is_no_reason_to_wait(
+    pace: Pace, clock: VirtualClock
+) -> None:
+    pace.note_claim(0, 4, is_busy=False)
+    assert pace.claim_at <= clock.boottime()

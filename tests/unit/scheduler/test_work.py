@@ -941,11 +941,11 @@ class BusyStore(SteadyStore):
 
 @pytest.mark.usefixtures("clock")
 class TestAsking:
-    """A hundred are due, and four may run at once, for half a minute each."""
+    """Three hundred are due, and four may run at once, for half a minute each."""
 
     def ask(self, store: BusyStore, journal: Journal) -> list[int]:
         scheduler = scheduler_on(Way(store), max_running=4)
-        for number in range(100):
+        for number in range(300):
             scheduler.add(f"{number}", EACH_MINUTE, journal.noting(seconds=30))
         run_for(70, scheduler)
         return store.asked
@@ -954,12 +954,15 @@ class TestAsking:
         assert self.ask(BusyStore(), journal) == [4]
         assert len(journal.started) == 4
 
-    def test_it_asks_for_no_more_though_others_are_quicker_as_long_as_they_may_be_at_it(self, journal: Journal) -> None:
-        assert self.ask(BusyStore(1, 1), journal)[:3] == [4, 1, 1]
+    def test_it_asks_for_more_and_more_as_long_as_others_are_quicker(self, journal: Journal) -> None:
+        assert self.ask(BusyStore(1, 4), journal)[:2] == [4, 16]
+        assert len(journal.started) == 4
 
-    def test_then_it_asks_for_more_and_more(self, journal: Journal) -> None:
-        assert self.ask(BusyStore(1, 1, 1), journal)[:4] == [4, 1, 1, 94]
-        assert self.ask(BusyStore(4, 4), journal)[:3] == [4, 4, 92]
+    def test_it_asks_for_many_only_if_they_were_due_a_while_ago(self, journal: Journal) -> None:
+        few, more, some_tens, many = self.ask(BusyStore(1, 16, 64), journal)[:4]
+
+        assert (few, more, some_tens) == (4, 16, 64)
+        assert many > 200
 
 
 class TestStatements:
