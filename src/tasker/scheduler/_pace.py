@@ -22,7 +22,7 @@ _GATHER = 0.020
 _GATHER_LOCALLY = 0.002
 # Others are quicker, so ask less often: after a claim that won little of more than a few, as those may have been
 # refused for another reason, and after some in a row that won nothing.
-_AFTER_WINNING_LITTLE = 0.100
+_AFTER_WINNING_LITTLE = 0.200
 _FEW = 16
 _LOSSES = 2
 _AFTER_LOSING = 0.250

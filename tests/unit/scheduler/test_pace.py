@@ -64,10 +64,10 @@ def test_who_wins_little_asks_less_often_and_who_wins_nothing_still_less(pace: P
     pace.note_claim(32, 64, is_busy=True)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.02)
     pace.note_claim(31, 64, is_busy=True)
-    assert pace.claim_at == pytest.approx(clock.boottime() + 0.1)
+    assert pace.claim_at == pytest.approx(clock.boottime() + 0.2)
 
     pace.note_claim(0, 64, is_busy=False)
-    assert pace.claim_at == pytest.approx(clock.boottime() + 0.1)
+    assert pace.claim_at == pytest.approx(clock.boottime() + 0.2)
     pace.note_claim(0, 64, is_busy=False)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.25)
 
