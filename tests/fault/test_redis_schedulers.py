@@ -117,7 +117,10 @@ def test_a_run_whose_server_freezes_for_longer_than_its_lease_is_told_and_starte
         wait_for(lambda: len(instances.over) >= 2, 30)
     first, second = instances.over[:2]
     assert isinstance(first.cause, LeaseLost)
-    assert (second.slot, second.attempt, second.cause) == (first.slot, 2, None)
+    assert (second.slot, second.cause) == (first.slot, None)
+    # The server may do what it was asked while it was frozen: a claim whose caller has given up on the answer, and on a
+    # slow machine comes to give it back only when that lease is over as well.
+    assert second.attempt in (2, 3)
     instances.check()
 
 
