@@ -8,12 +8,10 @@ VENV ?= .venv
 # Which dependency group of pyproject.toml the virtual environment gets.
 GROUP ?= dev
 # How many processes run all tests; more than there are processors, as most tests wait for servers, leases and signals.
-# The files come in the order of their names, which puts those that take minutes first, and not last and alone.
 WORKERS ?= 4
 # A limit for each of the fast tests without a thread for each; it ends the process and prints what every thread does.
 LIMIT = -o timeout=0 -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
-# Of what PYTEST selects, there may be nothing in a part, and in all of them: look at the numbers.
-FAST = $(BIN)/python -m pytest --quiet $(1) -m 'not slow' $(LIMIT) $(PYTEST)$(if $(PYTEST), || [ $$? -eq 5 ])
+FAST = $(BIN)/python -m pytest --quiet $(1) -m 'not slow' $(LIMIT) $(PYTEST)
 # More arguments for pytest, as in: make test PYTEST='-k shutdown -x'
 PYTEST ?=
 # More arguments for the benchmarks, as in: make bench BENCH=--long
@@ -48,6 +46,7 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN)/python examples/service.py; \
 	else exec $(BIN)/python examples/service.py --seconds 20; fi
 
+# The files come in the order of their names, which puts those that take minutes first, and not last and alone.
 test: $(READY) ## Run all tests but those of scale
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
@@ -55,9 +54,10 @@ scale: $(READY) ## Share a hundred thousand schedules among instances; it measur
 	$(BIN)/python -m pytest -m alone $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only
-	@$(MAKE) --no-print-directory --jobs=3 unit-schedules unit-tasks unit-others
+	$(if $(PYTEST),$(call FAST,tests/unit),@$(MAKE) --no-print-directory --jobs=3 unit-schedules unit-tasks unit-others)
 
 # Processes that know nothing of each other: one that hands out each test, and hears of it, costs half as much again.
+# What PYTEST selects is run by one, as a part with nothing to run would fail.
 unit-schedules:
 	$(call FAST,tests/unit/sch*)
 
