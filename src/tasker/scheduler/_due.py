@@ -120,7 +120,7 @@ def _decide_idle(plan: Plan, state: Facts, decided: int, now: int) -> Decision:
         return Wait(slot) if slot > now else Run(slot)
     if plan.counts_from_last_run:
         return _decide_from_last_run(plan, state, now)
-    start = max(decided, state.defined)
+    start = start_of(state, decided)
     first = plan.next_after(start)
     if first is None:
         return Finished()
@@ -177,9 +177,9 @@ def _nth_before(plan: Plan, earliest: int, last: int) -> int:
     return plan.next_after(last - span) or last
 
 
-def start_of(state: ScheduleState) -> int:
+def start_of(state: Facts, decided: int) -> int:
     """Return the instant after which slots count: what lies before a definition was first seen is not its misfire."""
-    return max(state.decided, state.defined)
+    return max(decided, state.defined)
 
 
 def is_given_up(grant: Grant, max_attempts: int) -> bool:
@@ -198,7 +198,7 @@ def passed_before(plan: Plan, grant: Grant) -> Passed | None:
     """Return the slots that were missed before the one that was granted."""
     if grant.manual or plan.counts_from_last_run:
         return None
-    start = start_of(grant.state)
+    start = start_of(grant.state, grant.state.decided)
     first = plan.next_after(start)
     if first is None or first >= grant.slot:
         return None
@@ -212,7 +212,7 @@ def passed_during(plan: Plan, grant: Grant, now: int) -> Passed | None:
         return None
     if plan.policy.overlap == "queue" or plan.policy.misfire == "run_all":
         return None
-    start = max(grant.slot, start_of(grant.state))
+    start = max(grant.slot, start_of(grant.state, grant.state.decided))
     last, count = plan.last_until(start, now)
     if last is None:
         return None

@@ -43,11 +43,6 @@ class Effort:
         limit = None if timeout is None else seconds_of(timeout, "timeout", positive=True)
         return _ONCE if limit is None and retry is None else Effort(limit, retry)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether a run of a task is the task itself."""
-        return self is _ONCE
-
     def around(self, task: Task, on_retry: OnRetry) -> Task:
         """Return what a run of the task is; for a task without limits and retries, that is the task."""
         if self.retry is not None:

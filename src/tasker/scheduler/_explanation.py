@@ -109,7 +109,7 @@ def _next_slots(state: ScheduleState | None, plan: Plan | None, now: int) -> tup
         slot = plan.next_after(state.decided if state.ended is None else state.ended)
         return () if slot is None else (instant_of(slot),)
     slots: list[datetime] = []
-    after = max(now, _due.start_of(state))
+    after = max(now, _due.start_of(state, state.decided))
     while len(slots) < _NEXT_SLOTS and (slot := plan.next_after(after)) is not None:
         slots.append(instant_of(slot))
         after = slot

@@ -486,6 +486,7 @@ class Work:
         if not skips:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
+        # For the pace it is a claim of one, however many are skipped: nothing runs, pays, or ends for them.
         self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._active))
         for skip in skips:
             entry = self._entries[skip.id]
@@ -521,10 +522,7 @@ class Work:
             return
         self._renewal.add(active.held, sent, partial(self._lost, active))
         self._announce.started(grant)
-        definition = entry.definition
-        task = definition.task
-        if not definition.effort.is_plain:
-            task = definition.effort.around(task, partial(self._retried, active))
+        task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
         start_from_anywhere(task, ctx, host.home, host.variables.copy(), partial(self._ended, active))
 
     def _retried(self, active: ActiveRun, number: int, error: Exception, wait: float) -> None:
