@@ -28,6 +28,7 @@ from tests._support.tasks import Boom, sleeping
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FAULTS_UNTIL = 90
 HEALED_UNTIL = 150
+SLOW = 1.7  # seconds, during which slots come, runs end, and instances are stopped
 SECOND = 1_000_000
 FINAL = {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT}
 
@@ -137,6 +138,7 @@ faults = st.builds(
     kind=st.one_of(
         st.sampled_from(["is_cut", "is_silent"]),
         st.sampled_from(["claim", "finish", "renew", "register", "skip", "release", "poll"]),
+        st.sampled_from(["slow claim", "slow finish", "slow poll"]),
     ),
 )
 stops = st.builds(
@@ -147,6 +149,8 @@ stops = st.builds(
 def begin(way: Way, kind: str) -> None:
     if kind.startswith("is_"):
         setattr(way, kind, True)
+    elif kind.startswith("slow "):
+        way.delays[kind.removeprefix("slow ")] = SLOW
     else:
         way.loses.add(kind)
 
@@ -154,6 +158,7 @@ def begin(way: Way, kind: str) -> None:
 def heal(way: Way) -> None:
     way.is_cut = way.is_silent = False
     way.loses.clear()
+    way.delays.clear()
 
 
 @given(
