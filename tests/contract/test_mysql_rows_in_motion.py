@@ -15,6 +15,7 @@ import pytest
 from tasker.errors import StoreUnavailable
 from tasker.ports import Action, Answer, Definition, Ending, Grant, Held, Outcome, Passed, Proposal, Reason, Skip
 from tasker.store.mysql import Store, _target
+from tasker.store.mysql._errors import is_conflict
 from tasker.store.mysql._session import Row, Session
 from tests._support.mariadb_server import MariadbServer, mariadb_server, run  # noqa: F401 - a fixture
 
@@ -320,11 +321,19 @@ def test_a_lock_that_is_held_for_longer_than_the_limit_makes_the_store_unavailab
 
 
 @pytest.mark.slow
-def test_operations_in_any_order_of_ids_never_deadlock(place: Place, store: Store) -> None:
+def test_operations_in_any_order_of_ids_never_deadlock(
+    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the operations met, and not what the server has counted: its own threads lock rows of statistics too.
+    met: list[BaseException] = []
+
+    def noting(error: BaseException) -> bool:
+        met.append(error)
+        return is_conflict(error)
+
+    monkeypatch.setattr("tasker.store.mysql._database.is_conflict", noting)
     ids = [f"job {number}" for number in range(200)]
     register(store, *ids)
-    deadlocks = "SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'"
-    before = place.query(deadlocks)
 
     def work(number: int) -> None:
         order = ids[number * 37 :] + ids[: number * 37]
@@ -334,7 +343,7 @@ def test_operations_in_any_order_of_ids_never_deadlock(place: Place, store: Stor
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    assert place.query(deadlocks) == before
+    assert not met, place.query("SHOW ENGINE INNODB STATUS")[0][2]
 
 
 def do_everything(store: Store, owner: str, order: Sequence[str]) -> None:
