@@ -74,13 +74,16 @@ class Caller:
         self._is_closed = False
 
     def post(self, call: Call[R]) -> None:
-        """Have a call made after those that were posted before."""
-        self._calls.append(call)
-        if self._has_thread:
-            self._bell.ring()
-        else:
-            self._has_thread = True
+        """Have a call made after those that were posted before.
+
+        Raises:
+            RuntimeError: The system starts no more threads.
+        """
+        if not self._has_thread:
             threads.start("tasker-store", self._run)
+            self._has_thread = True
+        self._calls.append(call)
+        self._bell.ring()
 
     def close(self) -> None:
         """End the thread, when all calls have been made."""

@@ -12,6 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from weakref import WeakSet
 
 from tasker._core import threads
@@ -92,7 +93,7 @@ class Driver:
     def _run(self) -> None:
         while self._has_messages():
             with self._usage() as store:
-                work = self._work = Work(store, self._settings, self._post)
+                work = self._work = Work(store, self._settings, partial(self._post, may_start=False))
                 while not self._is_over(work):
                     pause = work.pause()
                     self._enough = work.enough(pause)

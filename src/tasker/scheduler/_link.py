@@ -92,8 +92,8 @@ class Link:
             call.make()
             take_in()
         else:
-            self._under_way.append((call, take_in))
             self._caller.post(call)
+            self._under_way.append((call, take_in))
 
     def is_asking(self, name: str | None = None) -> bool:
         """Tell whether an operation (any, if none is named) was sent whose answer was not taken in yet."""

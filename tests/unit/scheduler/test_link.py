@@ -247,6 +247,19 @@ class TestSent:
         assert threads() == 0
 
 
+def test_where_no_thread_can_be_started_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("tasker._core.threads.start", refuse)
+    link = Link(Caller(lambda: None))
+
+    with pytest.raises(RuntimeError, match="can't start"):
+        link.send("claim", reply(5), lambda answer: answer())
+    link.settle()
+    assert not link.is_asking()
+
+
 def test_without_another_thread_what_is_sent_is_answered_at_once(link: Link) -> None:
     heard: list[int] = []
     link.send("claim", reply(5), lambda answer: heard.append(answer().now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -979,6 +980,26 @@ class TestCallsUnderWay:
         assert records(store) == ["succeeded 01-01 00:01"]
         assert [state.owner for state in store.states()] == [None, None]
         assert caplog.messages == ["the scheduler me ends"]
+
+
+def test_a_store_that_is_heard_of_when_the_scheduler_has_ended_wakes_nobody(
+    clock: VirtualClock, store: SteadyStore, journal: Journal
+) -> None:
+    class Late(Way):
+        def listen(self, callback: Callable[[], object]) -> Callable[[], object]:
+            self.ring = callback
+            return lambda: None
+
+    way = Late(store)
+    run_for(61, scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting()))
+    clock.settle()
+    before = len(way.calls)
+
+    way.ring()
+    clock.settle()
+
+    assert not any(thread.name == "tasker-scheduler" for thread in threading.enumerate())
+    assert len(way.calls) == before
 
 
 class TestCapacity:
