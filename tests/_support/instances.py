@@ -42,7 +42,9 @@ class Way:
         calls: The operations and when they were called.
     """
 
-    on_ring = listen = None  # it is a way to another machine, and a silent one
+    # It is a way to another machine, and a silent one.
+    on_ring: Any = None
+    listen: Any = None
 
     def __init__(self, store: memory.Store, call_limit: float = 3.0) -> None:
         self.store = store

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -35,7 +37,7 @@ from tasker.store import memory, sqlite
 from tasker.testing import VirtualClock
 from tests._support.instances import Journal, after, journal, run_for, stopped_after
 from tests._support.slots import at, said
-from tests._support.third_party import FencedLocks, FencedStates, Locks, States
+from tests._support.third_party import FencedLocks, FencedStates, Locks, States, ThreadLocker
 from tests._support.virtual_time import clock
 
 __all__ = ["clock", "journal"]
@@ -76,6 +78,50 @@ def pair(request: pytest.FixtureRequest, clock: VirtualClock, tmp_path: Path) ->
 def scheduler_of(pair: Pair, **options: Any) -> Scheduler:
     factory, repository = pair()
     return Scheduler(locker_factory=factory, repository=repository, **options)
+
+
+class NotedLocks(Locks):
+    """Locks that note which thread took each, and which has given it back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[tuple[int, int]] = []
+
+    def locker_for(self, key: str) -> ThreadLocker:
+        locker = super().locker_for(key)
+        threads = self.threads
+
+        class Noted(ThreadLocker):
+            @contextmanager
+            def try_lock(self, ctx: Context) -> Iterator[Context | None]:
+                taken_by = get_ident()
+                with locker.try_lock(ctx) as locked:
+                    yield locked
+                threads.append((taken_by, get_ident()))
+
+        return Noted(threading.Lock())
+
+
+def test_a_lock_is_given_back_by_the_thread_that_took_it(clock: VirtualClock, journal: Journal) -> None:
+    class Failing(States):
+        failures = 1
+
+        def update(self, state: ScheduleState) -> None:
+            if state.id == "long" and self.failures:
+                self.failures -= 1
+                raise StoreUnavailable("once")  # when the lock of the other is taken already, and has to be given back
+            super().update(state)
+
+    locks = NotedLocks()
+    scheduler = Scheduler(locker_factory=locks, repository=Failing())
+    scheduler.add("long", EACH_MINUTE, journal.noting(seconds=30))
+    scheduler.add("also", EACH_MINUTE, journal.noting())
+
+    run_for(130, scheduler)
+
+    assert len(journal.started) == 4
+    assert len(locks.threads) >= 6
+    assert all(taken_by == given_back_by for taken_by, given_back_by in locks.threads)
 
 
 class TestPromises:

@@ -3,9 +3,10 @@
 Everything that is due at once is claimed together and everything that ended since is recorded together, so that the
 number of statements does not grow with the number of schedules. Waiting takes no thread and no connection.
 
-Claims and recordings are made in a thread of their own, one after another (`tasker.scheduler._caller`): meanwhile what
-was claimed is started, and how runs ended is noted. All else that is asked of the store waits for their answers, and so
-does an entry that leaves: whatever the store says, it says to an instance that knows what it holds.
+A store that is not in this process is asked for claims and recordings in a thread of their own, one after another
+(`tasker.scheduler._caller`): meanwhile what was claimed is started, and how runs ended is noted. All else that is asked
+of the store waits for their answers, and so does an entry that leaves: whatever the store says, it says to an instance
+that knows what it holds.
 
 State: all of it belongs to the driver's thread. Other threads send messages: that an entry joins or leaves, that a run
 has ended, that the store has answered. Leases are kept alive by the renewal's own thread, which ends the context of a
@@ -55,6 +56,7 @@ from tasker.scheduler._endings import ending_of, final_loss
 from tasker.scheduler._entry import ActiveRun, Entry
 from tasker.scheduler._link import Link
 from tasker.scheduler._pace import Pace
+from tasker.scheduler._pair import PairStore
 from tasker.scheduler._plan import Plan
 from tasker.scheduler._presence import Presence
 from tasker.scheduler._run import RUN, run_of
@@ -125,7 +127,9 @@ class Work:
         self._to_trim: set[str] = set()
         self._agenda = Agenda()
         is_local = isinstance(store, Local)
-        self._link = Link(None if is_local else Caller(partial(post, Work.hear)))
+        # A lock of the simple ports is given back by the thread that took it.
+        is_asked_here = is_local or isinstance(store, PairStore)
+        self._link = Link(None if is_asked_here else Caller(partial(post, Work.hear)))
         self._announce = Announcer(self._name, self._owner, self._link.now)
         self._link.on_down, self._link.on_up = self._announce.store_down, self._announce.store_up
         self._presence = Presence(store, self._link, settings, self._announce, is_local=is_local)
