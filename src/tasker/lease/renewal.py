@@ -110,19 +110,22 @@ class Renewal:
         return sent + self._ttl - self._margin
 
     def add(self, held: Held, sent: float, on_lost: Callable[[LeaseLost], object]) -> None:
-        """Keep a lease alive that was asked for at `sent` (`Clock.boottime`), until it is removed or lost."""
+        """Keep a lease alive that was asked for at `sent` (`Clock.boottime`), until it is removed or lost.
+
+        Raises:
+            RuntimeError: The system starts no more threads; the lease is not kept alive.
+        """
         with self._lock:
             is_first = not self._leases
+            if not self._has_thread:
+                threads.start("tasker-renewal", self._run)  # it waits for the lock
+                self._has_thread = True
+            elif is_first:
+                self._bell.ring()
             if is_first:
                 self._next_at = sent + self._period
                 self._is_slow = False
             self._leases[held] = _Lease(held, self.deadline_of(sent), on_lost)
-            must_start = not self._has_thread
-            self._has_thread = True
-        if must_start:
-            threads.start("tasker-renewal", self._run)
-        elif is_first:
-            self._bell.ring()
 
     def remove(self, held: Held) -> None:
         """Let a lease go."""

@@ -79,15 +79,14 @@ class Driver:
 
     def _post(self, message: Message, *, may_start: bool = True, is_patient: bool = False) -> None:
         with self._lock:
-            if not (may_start or self._has_thread):
-                return
+            if not self._has_thread:
+                if not may_start:
+                    return
+                threads.start("tasker-scheduler", self._run)  # it waits for the lock
+                self._has_thread = True
             self._inbox.append(message)
-            must_start = not self._has_thread
-            self._has_thread = True
             is_enough = len(self._inbox) >= self._enough
-        if must_start:
-            threads.start("tasker-scheduler", self._run)
-        elif is_enough or not is_patient:
+        if is_enough or not is_patient:
             self._bell.ring()
 
     def _run(self) -> None:

@@ -391,6 +391,22 @@ class TestThread:
         clock.advance(1000)
         assert (store.times(), lost) == ([5], [])
 
+    def test_where_none_can_be_started_no_lease_is_kept_and_the_next_one_is_kept_again(
+        self, clock: VirtualClock, store: Store, holder: Holder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        renewal = Renewal(store.renew, "me", 15, 3)
+        with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="can't start"):
+            patched.setattr(threads, "start", refuse)
+            renewal.add(A, 0, holder.lose)
+        renewal.add(B, 0, holder.lose)
+        clock.advance(6)
+        renewal.close()
+
+        assert store.asked == [(5, ("b",))]
+
     def test_it_ends_when_there_was_no_lease_for_a_while_and_starts_again(
         self, clock: VirtualClock, store: Store, renewal: Renewal, holder: Holder
     ) -> None:
