@@ -42,8 +42,9 @@ def measure(effort: Effort) -> Report:
                 name,
                 rounds.ratio("last started", "tasker", name),
                 limit,
-                needed="each run is recorded before another takes its place among the 64 that may go on at once,"
-                " so the driver's 50 to 100 µs for each come before the last start",
+                needed="all that the driver does for a run comes before the last start, 50 to 100 µs for each, as the"
+                " runs share the interpreter with it; to record later, or to let more than 64 go on at once, gained"
+                " nothing",
             )
             for name, limit in ((floor, 0.8), ("APScheduler 3", 1.0), ("APScheduler 4", 1.0))
         ],
