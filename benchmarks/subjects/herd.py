@@ -43,7 +43,7 @@ def measure(effort: Effort) -> Report:
                 rounds.ratio("last started", "tasker", name),
                 limit,
                 needed="all that the driver does for a run comes before the last start, 50 to 100 µs for each, as the"
-                " runs share the interpreter with it; to record later, or to let more than 64 go on at once, gained"
+                " runs share the interpreter with it; to record later, or to let more than 64 go on at once, gains"
                 " nothing",
             )
             for name, limit in ((floor, 0.8), ("APScheduler 3", 1.0), ("APScheduler 4", 1.0))

@@ -17,10 +17,10 @@ from tests._support.postgres import PostgresServer
 FLOOR = "floor: raw claims in batches of 100"
 NO_HISTORY = "tasker, history thrown away"
 PEERS = ("APScheduler 4", "procrastinate", "PgQueuer")
-SERVER_BOUND = (
-    "the server is at work nearly all the time: of some 21 ms for 256 runs it takes 8 for the claim and 12 for the"
-    " recording, history included, where the floor moves as many rows in 6; the driver's Python goes on beside it, on"
-    " the other processor"
+ONE_AFTER_ANOTHER = (
+    "256 runs take 60 ms on a slow machine: 25 in the server's two statements, 8 for planning and writing them through"
+    " to the disk, and 27 of Python, one after another, as the driver asks and waits; a driver that went on meanwhile"
+    " gained a fifth, made slots later on stores that answer slowly, and could lose sight of what it holds"
 )
 COLUMNS = {"runs/s": "runs/s", "statements": "statements per run", "CPU": "CPU of the process per run, µs"}
 
@@ -66,9 +66,11 @@ def measure(effort: Effort) -> Report:
                 most.ratio("runs/s", "tasker", FLOOR),
                 0.15,
                 at_least=True,
-                needed=SERVER_BOUND,
+                needed=ONE_AFTER_ANOTHER,
             ),
-            Goal("runs a second", "the best peer", _beside_best_peer(most), 10, at_least=True, needed=SERVER_BOUND),
+            Goal(
+                "runs a second", "the best peer", _beside_best_peer(most), 10, at_least=True, needed=ONE_AFTER_ANOTHER
+            ),
             Goal("a herd of 1,000 each second", "", herd.of("tasker", "statements"), 0.1, "statements per run"),
         ],
         [

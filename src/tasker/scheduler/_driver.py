@@ -24,6 +24,10 @@ from tasker.scheduler._work import Work
 
 Message = Callable[[Work], object]
 
+# Hundreds of runs may end while the thread waits to record those that ended before: they need not wake it in turn, but
+# all together.
+_SOON = 0.02
+
 
 class Driver:
     """Runs the entries of one scheduler while there are any. Any thread may use it."""
@@ -95,7 +99,7 @@ class Driver:
                 work = self._work = Work(store, self._settings, partial(self._post, may_start=False))
                 while not self._is_over(work):
                     pause = work.pause()
-                    self._enough = work.enough(pause)
+                    self._enough = work.enough if pause is not None and pause <= _SOON else 1
                     self._bell.wait(pause)
                     self._enough = 1
                 work.close()

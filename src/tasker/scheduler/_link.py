@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from tasker._core import clock
 from tasker.errors import StoreUnavailable
-from tasker.scheduler._caller import Call, Caller
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -32,18 +29,10 @@ class Link:
 
     A store may answer one question and not another: one that is read-only, or whose disk is full. So it is back only
     when each operation that failed has succeeded.
-
-    What is sent is answered while the driver goes on; the answers are taken in where the driver says so, in the order
-    in which the questions were sent. Whatever else is asked waits until nothing is under way, and is answered after
-    that: so no reply ever tells of what another one has done that is not known here yet.
     """
 
-    def __init__(self, caller: Caller | None = None) -> None:
-        """Make a link to a store that has not been asked for anything yet.
-
-        Args:
-            caller: Makes the calls that are sent; without one, they are made at once.
-        """
+    def __init__(self) -> None:
+        """Make a link to a store that has not been asked for anything yet."""
         self.on_down: Callable[[BaseException], object] = _nobody
         """Called once when the store goes away, with the error."""
         self.on_up: Callable[[float], object] = _nobody
@@ -53,8 +42,6 @@ class Link:
         self._pause = 0.0
         self._retry_at = 0.0
         self._failing: set[str] = set()
-        self._caller = caller
-        self._under_way: deque[tuple[Call[Any], Callable[[], object]]] = deque()
 
     @property
     def is_down(self) -> bool:
@@ -73,71 +60,21 @@ class Link:
         Raises:
             StoreUnavailable: It did not answer; see `seconds_until_retry`.
         """
-        self.settle()
-        call = Call(name, operation)
-        call.make()
-        return self._reply_to(call)
-
-    def send(self, name: str, operation: Callable[[], R], then: Callable[[Callable[[], R]], object]) -> None:
-        """Have the operation called, and go on.
-
-        Args:
-            name: What it is called.
-            operation: The operation.
-            then: Called when the answer is taken in, with what returns the reply, or raises what was raised instead.
-        """
-        call = Call(name, operation)
-        take_in = partial(then, partial(self._reply_to, call))
-        if self._caller is None:
-            call.make()
-            take_in()
-        else:
-            self._caller.post(call)
-            self._under_way.append((call, take_in))
-
-    def is_asking(self, name: str | None = None) -> bool:
-        """Tell whether an operation (any, if none is named) was sent whose answer was not taken in yet."""
-        return any(name in (None, call.name) for call, _ in self._under_way)
-
-    def take_in(self) -> None:
-        """Take in the answers that are there.
-
-        Raises:
-            StoreUnavailable: To one of them there was no answer; those after it are left for the next time.
-        """
-        while self._under_way and self._under_way[0][0].is_over:
-            _, take_in = self._under_way.popleft()
-            take_in()
-
-    def settle(self) -> None:
-        """Wait for all answers, and take them in.
-
-        Raises:
-            StoreUnavailable: See `take_in`.
-        """
-        while self._under_way:
-            self._under_way[0][0].wait()
-            self.take_in()
-
-    def close(self) -> None:
-        """Send nothing any more."""
-        if self._caller is not None:
-            self._caller.close()
+        now = clock.current()
+        sent = now.boottime()
+        try:
+            reply = operation()
+        except StoreUnavailable as error:
+            self._note_down(name, error)
+            raise
+        self._offset = reply.now - (sent + now.boottime()) / 2 * 1_000_000
+        if name in self._failing:
+            self._note_up(name)
+        return reply
 
     def seconds_until_retry(self) -> float:
         """Return how long not to ask the store for anything: zero while it answers."""
         return max(0.0, self._retry_at - clock.current().boottime()) if self.is_down else 0.0
-
-    def _reply_to(self, call: Call[R]) -> R:
-        if isinstance(call.error, StoreUnavailable):
-            self._note_down(call.name, call.error)
-        if call.error is not None:
-            raise call.error
-        reply = call.reply
-        self._offset = reply.now - call.middle * 1_000_000
-        if call.name in self._failing:
-            self._note_up(call.name)
-        return reply
 
     def _note_up(self, name: str) -> None:
         self._failing.remove(name)

@@ -2,9 +2,8 @@
 
 Two rules:
 
-- What comes within 20 ms is gathered, unless nothing more can come: as many runs were claimed as may go on, and all of
-  them have ended. Who wins less than half of what it could gathers for longer: others are quicker, and start what
-  there is.
+- What comes within 20 ms is gathered, unless nothing more can come: as many runs go on as may, or all of them ended.
+  Who wins less than half of what it could gathers for longer: others are quicker, and start what there is.
 - Statements are paid for from a credit: ten a second for each 64 runs, the first 64 of them in advance, and two more.
   So what happens now and then is sent at once, what is spread over the second gathers for some tens of milliseconds,
   and a herd pays for itself: a quarter of what its runs are worth is kept until their ends are recorded, as they may
@@ -67,15 +66,16 @@ class Pace:
         missing = 1 - self._credit
         return self._since + max(0.0, min(missing / _A_QUIET_SECOND, (missing - self._runs * _A_RUN) / _A_SECOND))
 
-    def note_claim(self, won: int, wanted: int, *, is_busy: bool) -> None:
-        """Note how a claim was answered.
+    def note_claim(self, won: int, wanted: int, *, is_busy: bool, is_full: bool = False) -> None:
+        """Note that a claim was sent.
 
         Args:
             won: How many runs it won.
             wanted: How many it could have won.
             is_busy: Whether more may be claimed together soon.
+            is_full: Whether it won all that may run: what may be claimed next was gathered by recording.
         """
-        now = clock.current().boottime()
+        now = self._pay()
         self._runs += won
         if won:
             self._most = max(_MOST, won * _A_RUN * _KEPT)
@@ -86,7 +86,7 @@ class Pace:
             self._claim_at = now + _AFTER_LOSING
         elif won * 2 < wanted and wanted > _FEW:
             self._claim_at = now + _AFTER_WINNING_LITTLE
-        elif is_busy or won:
+        elif (is_busy or won) and not is_full:
             self._claim_at = now + self._gather
 
     def wait_to_claim(self, seconds: float) -> None:
@@ -94,13 +94,13 @@ class Pace:
         self._claim_at = max(self._claim_at, clock.current().boottime() + seconds)
 
     def note_record(self) -> None:
-        """Note that a recording was answered."""
-        self._record_at = clock.current().boottime() + self._gather
+        """Note that a recording was sent."""
+        self._record_at = self._pay() + self._gather
 
-    def pay(self) -> None:
-        """Note that a statement is sent: a claim, or a recording."""
+    def _pay(self) -> float:
         now = clock.current().boottime()
         seconds = now - self._since
         earned = max(seconds * _A_QUIET_SECOND, seconds * _A_SECOND + self._runs * _A_RUN)
         self._credit = min(self._most, self._credit + earned) - 1
         self._since, self._runs = now, 0
+        return now

@@ -3,14 +3,8 @@
 Everything that is due at once is claimed together and everything that ended since is recorded together, so that the
 number of statements does not grow with the number of schedules. Waiting takes no thread and no connection.
 
-A store that is not in this process is asked for claims and recordings in a thread of their own, one after another
-(`tasker.scheduler._caller`): meanwhile what was claimed is started, and how runs ended is noted. All else that is asked
-of the store waits for their answers, and so does an entry that leaves: whatever the store says, it says to an instance
-that knows what it holds.
-
 State: all of it belongs to the driver's thread. Other threads send messages: that an entry joins or leaves, that a run
-has ended, that the store has answered. Leases are kept alive by the renewal's own thread, which ends the context of a
-run whose lease is lost.
+has ended. Leases are kept alive by the renewal's own thread, which ends the context of a run whose lease is lost.
 """
 
 from __future__ import annotations
@@ -34,10 +28,8 @@ from tasker.lease.renewal import Renewal
 from tasker.ports import (
     FORMAT,
     Answer,
-    Claimed,
     Definition,
     Ending,
-    Finished,
     Grant,
     Held,
     Listening,
@@ -51,12 +43,10 @@ from tasker.ports import (
 from tasker.scheduler import _due
 from tasker.scheduler._agenda import Agenda
 from tasker.scheduler._announcer import Announcer
-from tasker.scheduler._caller import Caller
 from tasker.scheduler._endings import ending_of, final_loss
 from tasker.scheduler._entry import ActiveRun, Entry
 from tasker.scheduler._link import Link
 from tasker.scheduler._pace import Pace
-from tasker.scheduler._pair import PairStore
 from tasker.scheduler._plan import Plan
 from tasker.scheduler._presence import Presence
 from tasker.scheduler._run import RUN, run_of
@@ -70,10 +60,6 @@ _FURTHER = 16
 # be refused twice, as it is held and as it is done. Of so few that does not matter.
 _DONE_SOON = 300_000
 _FEW = 64
-# Who waits no longer than this is woken by a run that has ended only if nothing is left to wait for; who waits for an
-# answer of the store, when some have ended, so that their ends are noted by the time it comes.
-_SOON = 0.02
-_SOME = 32
 _POLL_EVERY = 1.0
 _TRIM_EVERY = 30.0
 _REGISTER_EVERY = 24 * 3600.0
@@ -118,20 +104,16 @@ class Work:
         # Those of them whose end is to be recorded, and whether somebody waits for that.
         self._to_record: dict[str, ActiveRun] = {}
         self._is_urgent = False
-        # Whether as many runs as may go on at once were going on after the last claim.
-        self._is_full = False
         self._to_register: dict[str, Entry] = {}
         self._unsure: set[str] = set()
         # Leases of runs that did start, but whose end could not be recorded: their attempts count.
         self._forgotten: set[Held] = set()
         self._to_trim: set[str] = set()
         self._agenda = Agenda()
-        is_local = isinstance(store, Local)
-        # A lock of the simple ports is given back by the thread that took it.
-        is_asked_here = is_local or isinstance(store, PairStore)
-        self._link = Link(None if is_asked_here else Caller(partial(post, Work.hear)))
+        self._link = Link()
         self._announce = Announcer(self._name, self._owner, self._link.now)
         self._link.on_down, self._link.on_up = self._announce.store_down, self._announce.store_up
+        is_local = isinstance(store, Local)
         self._presence = Presence(store, self._link, settings, self._announce, is_local=is_local)
         self._renewal = Renewal(
             store.renew, self._owner, settings.lease, store.call_limit, on_late=self._announce.renewal_late
@@ -186,8 +168,6 @@ class Work:
 
     def leave(self, entry: Entry, cause: BaseException | None) -> None:
         """Let an entry go, as soon as its run, if there is one, has ended and is recorded; see `Driver.leave`."""
-        if entry.active is None:
-            self._settle()  # a claim that is under way may be for it
         waiting = self._successors.get(entry.id)
         if waiting and entry in waiting:
             waiting.remove(entry)
@@ -203,10 +183,6 @@ class Work:
             entry.active.note_asked()
             if cause is not None:
                 entry.active.ctx._close(cause)
-
-    def hear(self) -> None:
-        """Take in what the store has answered."""
-        self._link.take_in()
 
     def look_soon(self) -> None:
         """Ask for what was changed in the store, at once."""
@@ -247,16 +223,14 @@ class Work:
             yield self._poll_at
             yield self._presence.next_at
             yield min(self._register_again_at, self._read_again_at)
-        if self._to_record and not self._link.is_asking("finish"):
+        if self._to_record:
             yield self._record_at()
         due = self._agenda.next_time()
-        if due is not None and self._free() > 0 and not self._link.is_asking("claim"):
-            yield max(self._claim_at(), now + (due - self._link.now()) / _MICRO)
+        if due is not None and self._free() > 0:
+            yield max(self._pace.claim_at, now + (due - self._link.now()) / _MICRO)
 
     def close(self) -> None:
         """Let go of the store when all entries have left."""
-        self._settle()
-        self._link.close()
         self._guard(self._presence.leave)  # first: closing may wait for a renewal, and the process may not
         self._renewal.close()
         self._stop_listening()
@@ -267,11 +241,6 @@ class Work:
         for entry in gone:
             entry.host.left(entry, entry.error)
 
-    def _settle(self) -> None:
-        """Wait for the answers of the store that are under way."""
-        while self._link.is_asking():
-            self._guard(self._link.settle)
-
     def _guard(self, step: Callable[[], object]) -> None:
         """Do a step; an error that is not the store's absence ends all entries, each with that error."""
         try:
@@ -281,7 +250,6 @@ class Work:
         except Exception as error:
             logger.exception("the scheduler %s ends", self._name)
             self._fatal = error
-            self._settle()
             for active in list(self._active.values()):
                 if active.ending is not None:
                     self._forget(active)
@@ -293,12 +261,11 @@ class Work:
             return
         self._register()
         self._give_back()
+        self._record()
         self._poll()
         if self._epoch is not None:
             self._presence.go_on()
-        # Where nobody waits for what is to be recorded, it is recorded while that which was claimed is started.
-        for step in (self._record, self._claim) if self._is_urgent or self._leaving else (self._claim, self._record):
-            step()
+        self._claim()
         self._trim()
 
     def _register(self) -> None:
@@ -390,16 +357,11 @@ class Work:
             self._unsure.clear()
 
     def _record(self) -> None:
-        if not self._to_record or self._link.is_asking("finish") or self._now() < self._record_at():
+        if not self._to_record or self._now() < self._record_at():
             return
         some = islice(self._to_record.values(), _AT_MOST)
         endings = [active.ending for active in some if active.ending is not None]
-        finish = partial(self._store.finish, self._owner, endings)
-        self._pace.pay()
-        self._link.send("finish", finish, partial(self._note_recorded, endings))
-
-    def _note_recorded(self, endings: list[Ending], answer: Callable[[], Finished]) -> None:
-        finished = answer()
+        finished = self._link.ask("finish", partial(self._store.finish, self._owner, endings))
         self._pace.note_record()
         for ending in endings:
             self._recorded(ending, finished.answers.get(ending.id, Answer.LOST), finished.now)
@@ -408,29 +370,13 @@ class Work:
         """Return when to record the ends of runs: at once, if somebody waits for that, or nothing else can happen."""
         if self._is_urgent or self._leaving:
             return 0.0
-        return self._pace.record_at if self._until_all_ended() else self._pace.affordable_at
-
-    def _claim_at(self) -> float:
-        """Return when to claim what is due: at once, if all that could be claimed before has ended."""
-        return self._pace.claim_at if self._until_all_ended() else self._pace.affordable_at
-
-    def enough(self, pause: float | None) -> int:
-        """Return for how many ends of runs to be woken before `pause` seconds have passed.
-
-        Hundreds may end while the driver waits to record those that ended before, or for an answer of the store: they
-        need not wake it in turn.
-        """
-        if self._link.is_asking():
-            return min(_SOME, self._running)
-        return self._until_all_ended() if pause is not None and pause <= _SOON else 1
-
-    def _until_all_ended(self) -> int:
-        """Return after how many more ends nothing is left to gather, if as many runs were claimed as may go on."""
-        return self._running if self._is_full else sys.maxsize
+        return self._pace.record_at if self.enough else self._pace.affordable_at
 
     @property
-    def _running(self) -> int:
-        return len(self._active) - len(self._to_record)
+    def enough(self) -> int:
+        """After how many more ends nothing is left to gather: all runs that may go on at once have ended."""
+        is_full = len(self._active) >= self._settings.max_running
+        return len(self._active) - len(self._to_record) if is_full else sys.maxsize
 
     def _end(self, active: ActiveRun, ending: Ending) -> None:
         """Have an end recorded."""
@@ -471,7 +417,7 @@ class Work:
 
     def _claim(self) -> None:
         free = self._free()
-        if free <= 0 or self._link.is_asking("claim") or self._now() < self._claim_at():
+        if free <= 0 or self._now() < self._pace.claim_at:
             return
         now = self._link.now()
         # Not all that is due: what cannot be run would be asked for in vain.
@@ -480,31 +426,28 @@ class Work:
         proposals, skips = self._wishes(due, now)
         try:
             self._skip(skips)
+            self._propose(proposals, free)
         except StoreUnavailable:
-            self._put_back(proposals, now)
-            self._put_back(skips, now)
+            for id in (*(skip.id for skip in skips), *(proposal.id for proposal in proposals)):
+                self._agenda.put(self._entries[id], now)
             raise
-        if proposals:
-            random.shuffle(proposals)
-            claim = partial(self._store.claim, self._owner, round(self._settings.lease * _MICRO), free, proposals)
-            self._pace.pay()
-            self._link.send("claim", claim, partial(self._note_claimed, proposals, free, self._now()))
 
-    def _put_back(self, wishes: Iterable[Proposal | Skip], now: int) -> None:
-        for wish in wishes:
-            self._agenda.put(self._entries[wish.id], now)
-
-    def _note_claimed(self, proposals: list[Proposal], free: int, sent: float, answer: Callable[[], Claimed]) -> None:
+    def _propose(self, proposals: list[Proposal], free: int) -> None:
+        if not proposals:
+            return
+        random.shuffle(proposals)
+        sent = self._now()
         try:
-            claimed = answer()
+            claimed = self._link.ask(
+                "claim", partial(self._store.claim, self._owner, round(self._settings.lease * _MICRO), free, proposals)
+            )
         except StoreUnavailable:
             self._unsure.update(proposal.id for proposal in proposals)
-            self._put_back(proposals, self._link.now())
             raise
         won, wanted = len(claimed.grants), min(free, len(proposals))
         self._reach = min(self._reach * _FURTHER, _AT_MOST) if won < wanted else 1
-        self._is_full = won == free
-        self._pace.note_claim(won, wanted, is_busy=bool(self._active))
+        # With as many as may run at once there is nothing to gather for until ends were.
+        self._pace.note_claim(won, wanted, is_busy=bool(self._active), is_full=won == free)
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
@@ -518,11 +461,10 @@ class Work:
             self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
 
     def _free(self) -> int:
-        """Return how many runs may be started now; twice as many may have ended that are not recorded yet."""
+        """Return how many runs may be started now."""
         if self._renewal.is_slow or self._presence.is_draining:
             return 0
-        most = self._settings.max_running
-        return min(most - self._running, 3 * most - len(self._active))
+        return self._settings.max_running - len(self._active)
 
     def _wishes(self, entries: Iterable[Entry], now: int) -> tuple[list[Proposal], list[Skip]]:
         """Say what to ask of the store for entries whose time has come."""
@@ -544,7 +486,6 @@ class Work:
         if not skips:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
-        self._pace.pay()
         # For the pace it is a claim of one, however many are skipped: nothing runs, pays, or ends for them.
         self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._active))
         for skip in skips:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from tasker._core.waiting import Gate
 from tasker.errors import StoreUnavailable, TaskerError
 from tasker.scheduler._announcer import Announcer
-from tasker.scheduler._caller import Caller
 from tasker.scheduler._link import Link
 from tasker.testing import VirtualClock
 
@@ -162,107 +160,3 @@ def test_a_store_that_answers_only_some_questions_is_not_back(
 
     assert not link.is_down
     assert caplog.messages[1:] == ["the store of me is back"]
-
-
-class TestSent:
-    """What is sent is answered while the driver goes on."""
-
-    @pytest.fixture
-    def heard(self) -> list[str]:
-        return []
-
-    @pytest.fixture
-    def link(self, clock: VirtualClock, heard: list[str]) -> Iterator[Link]:
-        link = Link(Caller(lambda: heard.append("there is an answer")))
-        yield link
-        link.close()
-
-    def noting(self, heard: list[str], name: str) -> Callable[[Callable[[], Reply]], None]:
-        def then(answer: Callable[[], Reply]) -> None:
-            heard.append(f"{name}: {answer().now}")
-
-        return then
-
-    def test_it_is_taken_in_when_it_is_there_and_asked_for(
-        self, clock: VirtualClock, link: Link, heard: list[str]
-    ) -> None:
-        link.send("claim", reply(5, after=2), self.noting(heard, "claim"))
-        link.take_in()
-        assert link.is_asking("claim")
-        assert not link.is_asking("finish")
-
-        clock.advance(2)
-        assert heard == ["there is an answer"]
-        assert link.is_asking("claim")
-
-        link.take_in()
-        assert heard[1:] == ["claim: 5"]
-        assert not link.is_asking()
-
-    def test_all_of_it_is_taken_in_before_anything_else_is_asked(self, link: Link, heard: list[str]) -> None:
-        def poll() -> Reply:
-            heard.append("poll")
-            return Reply(7)
-
-        link.send("claim", reply(5, after=2), self.noting(heard, "claim"))
-        link.send("finish", reply(6, after=1), self.noting(heard, "finish"))
-        link.ask("poll", poll)
-
-        assert [what for what in heard if what != "there is an answer"] == ["claim: 5", "finish: 6", "poll"]
-
-    def test_the_time_of_a_call_does_not_count_the_wait_for_those_before_it(
-        self, clock: VirtualClock, link: Link, heard: list[str]
-    ) -> None:
-        link.send("claim", reply(1_000_000, after=2), self.noting(heard, "claim"))
-        link.send("finish", reply(3_500_000, after=1), self.noting(heard, "finish"))
-        link.settle()
-
-        assert link.now() == 4_000_000
-
-    def test_one_that_fails_leaves_those_after_it_for_the_next_time(self, link: Link, heard: list[str]) -> None:
-        link.send("claim", fail, self.noting(heard, "claim"))
-        link.send("finish", reply(6), self.noting(heard, "finish"))
-
-        with pytest.raises(StoreUnavailable):
-            link.settle()
-        assert link.is_down
-        assert link.is_asking("finish")
-
-        link.settle()
-        assert heard[-1] == "finish: 6"
-
-    def test_the_thread_ends_when_everything_is_answered(
-        self, clock: VirtualClock, link: Link, heard: list[str]
-    ) -> None:
-        def threads() -> int:
-            return sum(thread.name == "tasker-store" for thread in threading.enumerate())
-
-        link.send("claim", reply(5, after=2), self.noting(heard, "claim"))
-        assert threads() == 1
-        link.close()
-        link.settle()
-
-        clock.settle()
-        assert heard[-1] == "claim: 5"
-        assert threads() == 0
-
-
-def test_where_no_thread_can_be_started_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("tasker._core.threads.start", refuse)
-    link = Link(Caller(lambda: None))
-
-    with pytest.raises(RuntimeError, match="can't start"):
-        link.send("claim", reply(5), lambda answer: answer())
-    link.settle()
-    assert not link.is_asking()
-
-
-def test_without_another_thread_what_is_sent_is_answered_at_once(link: Link) -> None:
-    heard: list[int] = []
-    link.send("claim", reply(5), lambda answer: heard.append(answer().now))
-
-    assert heard == [5]
-    assert not link.is_asking()

@@ -15,79 +15,75 @@ def pace(clock: VirtualClock) -> Pace:
     return Pace(is_local=False)
 
 
-def claim(pace: Pace, won: int, wanted: int, *, is_busy: bool) -> None:
-    """Send a claim, and hear at once what it won."""
-    pace.pay()
-    pace.note_claim(won, wanted, is_busy=is_busy)
-
-
-def record(pace: Pace) -> None:
-    """Record ends, and hear at once that they are recorded."""
-    pace.pay()
-    pace.note_record()
-
-
 def waits(pace: Pace, clock: VirtualClock, times: int) -> list[float]:
     """Record so many ends one after another, as soon as each may be, and return the seconds before each."""
     found: list[float] = []
     for _ in range(times):
         found.append(round(max(0.0, pace.record_at - clock.boottime()), 3))
         clock.advance(found[-1])
-        record(pace)
+        pace.note_record()
     return found
 
 
 def test_what_happens_now_and_then_is_sent_at_once(pace: Pace, clock: VirtualClock) -> None:
     for _ in range(3):
-        claim(pace, 1, 1, is_busy=False)
+        pace.note_claim(1, 1, is_busy=False)
         assert waits(pace, clock, 1) == [0]
         clock.advance(1)
 
 
 def test_the_ends_of_few_runs_share_twelve_statements_a_second(pace: Pace, clock: VirtualClock) -> None:
-    claim(pace, 10, 10, is_busy=True)
+    pace.note_claim(10, 10, is_busy=True)
 
     assert waits(pace, clock, 4) == pytest.approx([0.02, 0.02, 0.063, 0.083], abs=0.002)
 
 
 def test_a_herd_pays_for_the_statements_that_its_runs_end_in(pace: Pace, clock: VirtualClock) -> None:
-    claim(pace, 256, 256, is_busy=True)
+    pace.note_claim(256, 256, is_busy=True)
 
     assert waits(pace, clock, 6) == [0.02, 0.02, 0.02, 0.02, 0.02, 0.02]
 
 
 def test_what_a_herd_left_over_does_not_pay_for_those_who_come_later(pace: Pace, clock: VirtualClock) -> None:
-    claim(pace, 256, 256, is_busy=True)
+    pace.note_claim(256, 256, is_busy=True)
     clock.advance(5)
-    claim(pace, 10, 10, is_busy=True)
+    pace.note_claim(10, 10, is_busy=True)
 
     assert waits(pace, clock, 4) == pytest.approx([0.02, 0.02, 0.063, 0.083], abs=0.002)
 
 
-def test_who_wins_little_asks_less_often_and_who_wins_nothing_still_less(pace: Pace, clock: VirtualClock) -> None:
-    claim(pace, 32, 64, is_busy=True)
+def test_after_a_claim_of_all_that_may_run_the_next_need_not_wait_for_more(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(64, 64, is_busy=False, is_full=True)
+    assert pace.claim_at <= clock.boottime()
+
+    pace.note_claim(63, 63, is_busy=True)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.02)
-    claim(pace, 31, 64, is_busy=True)
+
+
+def test_who_wins_little_asks_less_often_and_who_wins_nothing_still_less(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(32, 64, is_busy=True)
+    assert pace.claim_at == pytest.approx(clock.boottime() + 0.02)
+    pace.note_claim(31, 64, is_busy=True)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.2)
 
-    claim(pace, 0, 64, is_busy=False)
+    pace.note_claim(0, 64, is_busy=False)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.2)
-    claim(pace, 0, 64, is_busy=False)
+    pace.note_claim(0, 64, is_busy=False)
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.25)
 
 
 def test_ends_that_nothing_can_be_gathered_with_wait_for_credit_only(pace: Pace, clock: VirtualClock) -> None:
-    claim(pace, 64, 64, is_busy=False)
-    record(pace)
-    assert pace.affordable_at <= clock.boottime() < min(pace.record_at, pace.claim_at)
+    pace.note_claim(64, 64, is_busy=False, is_full=True)
+    pace.note_record()
+    assert pace.affordable_at <= clock.boottime() < pace.record_at
 
     for _ in range(12):
-        record(pace)
+        pace.note_record()
     assert pace.affordable_at > clock.boottime()
 
 
 def test_to_win_none_of_a_few_once_may_have_another_reason_and_is_no_reason_to_wait(
     pace: Pace, clock: VirtualClock
 ) -> None:
-    claim(pace, 0, 4, is_busy=False)
+    pace.note_claim(0, 4, is_busy=False)
     assert pace.claim_at <= clock.boottime()

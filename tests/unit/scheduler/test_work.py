@@ -889,37 +889,10 @@ class TestSlowRenewals:
         assert journal.slots() == ["01-01 00:01", "01-01 00:02", "01-01 00:03"]
 
 
-class TestCallsUnderWay:
-    """The store takes its time, and meanwhile the instance goes on."""
+class TestSlowStores:
+    """The store does what it is asked for, and its answer takes its time."""
 
-    def test_a_run_that_has_ended_makes_room_before_that_is_recorded(self, way: Way, journal: Journal) -> None:
-        way.delays["finish"] = 2
-        scheduler = scheduler_on(way, max_running=1)
-        for number in range(3):
-            scheduler.add(f"{number}", EACH_MINUTE, journal.noting())
-
-        run_for(61, scheduler)
-
-        assert [round(each.at) for each in journal.started[:2]] == [60, 60]
-
-    def test_but_not_for_ever_more(self, store: SteadyStore, journal: Journal) -> None:
-        held: list[int] = []
-
-        class Counting(Way):
-            def claim(self, *arguments: Any) -> Any:
-                held.append(sum(state.owner is not None for state in store.states()))
-                return self._call("claim", *arguments)
-
-        scheduler = scheduler_on(Counting(store), max_running=4)
-        for number in range(200):
-            scheduler.add(f"{number}", EACH_MINUTE, journal.noting())
-
-        run_for(75, scheduler)
-
-        assert len(journal.started) == 200
-        assert 4 < max(held) <= 8  # and four more by the claim
-
-    def test_a_stop_leaves_no_lease_behind(self, way: Way, store: SteadyStore, journal: Journal) -> None:
+    def test_a_stop_meanwhile_leaves_no_lease_behind(self, way: Way, store: SteadyStore, journal: Journal) -> None:
         way.delays["claim"] = 2
 
         run_for(60.5, scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting(seconds=5)))
@@ -934,10 +907,7 @@ class TestCallsUnderWay:
         scheduler.add("job", EACH_MINUTE, journal.noting(seconds=5))
         scheduler.add("other", DAILY, journal.noting())
 
-        def remove() -> None:
-            scheduler.remove("job")
-
-        run_for(70, scheduler, after(60.5, remove))
+        run_for(70, scheduler, after(60.5, lambda: scheduler.remove("job")))
 
         assert [state.owner for state in store.states()] == [None, None]
         assert records(store) == ["interrupted 01-01 00:01"]
@@ -956,29 +926,6 @@ class TestCallsUnderWay:
         assert way.called("release") == []
         assert [round(each.at) for each in journal.started] == [63, 71]
         assert [record.split()[0] for record in records(store)] == ["succeeded", "interrupted"]
-
-    def test_what_ended_is_recorded_though_the_scheduler_fails(
-        self, store: SteadyStore, journal: Journal, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        class Refusing(Way):
-            def claim(self, *arguments: Any) -> Any:
-                if len(self.called("claim")) == 2:
-                    Gate().wait(2)
-                    raise TaskerError("no more")
-                return self._call("claim", *arguments)
-
-        way = Refusing(store)
-        way.delays["finish"] = 2
-        scheduler = scheduler_on(way, name="me")
-        scheduler.add("job", EACH_MINUTE, journal.noting(seconds=0.7))
-        scheduler.add("later", schedule.Interval(minutes=1, anchor=START + timedelta(seconds=0.5)), journal.noting())
-
-        with pytest.raises(ExceptionGroup):
-            run_for(70, scheduler)
-
-        assert records(store) == ["succeeded 01-01 00:01"]
-        assert [state.owner for state in store.states()] == [None, None]
-        assert caplog.messages == ["the scheduler me ends"]
 
 
 def test_a_store_that_is_heard_of_when_the_scheduler_has_ended_starts_nothing(
