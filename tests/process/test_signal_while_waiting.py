@@ -10,7 +10,8 @@ from tests._support.postgres import PostgresServer, own_postgres, postgres_serve
 from tests._support.processes import Program
 
 REPORT = 1.0
-STOPPED_WHILE = Path(__file__).parent / "programs" / "stopped_while.py"
+PROGRAMS = Path(__file__).parent / "programs"
+STOPPED_WHILE = PROGRAMS / "stopped_while.py"
 
 
 def waiting_for(what: str, grace: float = 30, *store: str) -> Program:
@@ -95,3 +96,9 @@ def test_a_signal_is_the_end_of_a_sequence_whose_step_stops_well() -> None:
         program.wait_for("stop begins").say("go")
         program.ends_with(0, within=1)
     assert program.out.splitlines() == ["ready", "stop begins", "stopped", "returned"]
+
+
+def test_ctrl_c_in_the_very_moment_before_the_loop_waits_is_not_lost() -> None:
+    with Program(PROGRAMS / "just_before_waiting.py") as program:
+        program.ends_with(-signal.SIGINT, within=2)
+    assert "left" in program.out

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from tasker._core import clock, waiting
+from tasker._core import clock, loops, waiting
 from tasker._core.callables import TaskLike
 from tasker._core.calling import perform
 from tasker._core.context import Context, Scope
@@ -105,13 +105,13 @@ class _Registry:
         if self._has_wakeup:
             return
         before = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
-        self._has_wakeup = before in (-1, self._pipe)
+        self._has_wakeup = before in (-1, self._pipe, loops.wakeup_fd())
         if not self._has_wakeup:
             signal.set_wakeup_fd(before)
 
     def _give_wakeup_back(self) -> None:
         self._has_wakeup = False
-        now = signal.set_wakeup_fd(-1)
+        now = signal.set_wakeup_fd(loops.wakeup_fd())
         if now not in (-1, self._pipe):
             signal.set_wakeup_fd(now)
 

@@ -196,8 +196,7 @@ def store_of(url: str, call_limit: float, stack: ExitStack, *, pooled: bool) -> 
 
 def main(given: argparse.Namespace) -> None:
     with ExitStack() as stack:
-        log = Log(given.log, given.actor)
-        stack.callback(log.close)
+        log = Log(given.log, given.actor)  # the end of the process closes it: threads write to it until then
         instance = Instance(log, given.actor, given.resource)
         store, pool = store_of(given.store, given.call_limit, stack, pooled=given.pooled)
         stack.callback(store.close)

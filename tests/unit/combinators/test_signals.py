@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tasker import Cancelled, Context, concurrence, run, with_shutdown, with_signal_notify
+from tasker import Cancelled, Context, background, concurrence, run, with_shutdown, with_signal_notify
 from tasker._core import clock, waiting
 from tasker.combinators import _signals
 from tasker.combinators._signals import _FROM_PYTHON, _Listener, _Registry, listening, reason_of, signals_of
@@ -58,6 +58,27 @@ def test_the_cause_names_the_signal() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_without_signals_it_listens_to_sigint_and_sigterm(number: int) -> None:
     run(with_signal_notify(concurrence(until_the_end_async, raising(number))))
+
+
+def test_the_wake_up_descriptor_of_the_loop_is_lent_to_the_clock_meanwhile() -> None:
+    def now() -> int:
+        descriptor = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(descriptor)
+        return descriptor
+
+    async def program() -> None:
+        of_the_loop = now()
+        async with background(with_signal_notify(until_the_end_async, ONE)):
+            await asyncio.sleep(0.01)
+            of_the_clock = now()
+        seen.extend([of_the_loop, of_the_clock, now()])
+
+    seen: list[int] = []
+    run(program)
+
+    of_the_loop, of_the_clock, again = seen
+    assert of_the_loop == again != -1
+    assert of_the_clock not in (of_the_loop, -1)
 
 
 def test_a_signal_is_heard_while_the_loop_is_blocked() -> None:
