@@ -6,8 +6,8 @@ this process, whoever holds the lease is told that it is lost when that deadline
 to another. A reply that the lease is gone ends it at once; no reply at all changes nothing but the time that is left.
 
 State: `_lock` guards the leases, their deadlines, the times and the call under way. The thread starts with a lease and
-ends with `close`, or when there has been no lease for a while. Those who are told of a loss are told in that thread, or
-in the clock's while a call blocks that one, and must not block.
+ends with `close`, or when there has been no lease for a while. Those who are told of a loss are told in that thread, in
+the clock's while a call blocks that one, or in the one that brings a lease whose time is over, and must not block.
 """
 
 from __future__ import annotations
@@ -112,6 +112,9 @@ class Renewal:
     def add(self, held: Held, sent: float, on_lost: Callable[[LeaseLost], object]) -> None:
         """Keep a lease alive that was asked for at `sent` (`Clock.boottime`), until it is removed or lost.
 
+        One that cannot be trusted any more, as the answer came late or this process stood still, is lost at once, and
+        told to be so before this returns: nothing is to begin under it.
+
         Raises:
             RuntimeError: The system starts no more threads; the lease is not kept alive.
         """
@@ -126,6 +129,8 @@ class Renewal:
                 self._next_at = sent + self._period
                 self._is_slow = False
             self._leases[held] = _Lease(held, self.deadline_of(sent), on_lost)
+        if self.deadline_of(sent) <= clock.current().boottime():
+            self._tell_the_late()
 
     def remove(self, held: Held) -> None:
         """Let a lease go."""

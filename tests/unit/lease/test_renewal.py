@@ -261,6 +261,17 @@ def test_a_lease_of_the_same_id_under_a_newer_token_is_another(
     assert holder.heard == []
 
 
+def test_a_lease_that_comes_too_late_is_lost_before_anything_begins_under_it(
+    clock: VirtualClock, store: Store, renewal: Renewal, holder: Holder
+) -> None:
+    clock.advance(14)
+    renewal.add(A, 0, holder.lose)
+
+    assert holder.heard == [(14, "'a': the store has not confirmed the lease within 14 s")]
+    clock.advance(10)
+    assert store.asked == []
+
+
 @pytest.mark.parametrize(
     ("ttl", "trusted"),
     [(15, 14), (30, 28), (60, 56), (9, 8), (3, 2.4), (0.3, 0.24)],

@@ -901,6 +901,21 @@ class TestSlowStores:
         assert (state.owner, state.slot) == (None, at("01-01 00:01"))
         assert records(store) == ["interrupted 01-01 00:01"]
 
+    def test_nothing_is_started_under_a_lease_that_is_over_when_the_answer_comes(
+        self, way: Way, store: SteadyStore, journal: Journal
+    ) -> None:
+        way.delays["claim"] = 30  # of which the lease has 15
+
+        run_for(
+            200,
+            scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting()),
+            after(80, way.delays.clear),
+        )
+
+        assert journal.started[0].attempt == 2
+        assert journal.started[0].at > 90
+        assert records(store)[0].startswith("lease_lost 01-01 00:01")
+
     def test_an_entry_that_leaves_leaves_no_lease_behind(self, way: Way, store: SteadyStore, journal: Journal) -> None:
         way.delays["claim"] = 2
         scheduler = scheduler_on(way)
