@@ -12,21 +12,23 @@ import time
 
 import tasker
 from tasker import Context
+from tasker.combinators import _main
+from tasker.combinators._budget import Budget
+from tasker.combinators._lifecycle import Lifecycle
 
-heard = threading.Event()
+ended = threading.Event()
+begin_to_stop = _main._begin_to_stop
 
 
-class Hearing(logging.Handler):
-    """Knows when the signal has been heard."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage() == "received SIGTERM, stopping":
-            heard.set()
+def note_end(budget: Budget, lifecycle: Lifecycle) -> None:
+    """Know when the contexts have ended: the signal is heard, and logged, a moment before."""
+    begin_to_stop(budget, lifecycle)
+    ended.set()
 
 
 def loop_of_a_late_start() -> asyncio.AbstractEventLoop:
     os.kill(os.getpid(), signal.SIGTERM)
-    heard.wait()
+    ended.wait()
     return asyncio.new_event_loop()
 
 
@@ -70,7 +72,7 @@ match sys.argv[1]:
         tasks = [tasker.sequence(migrate, tasker.concurrence(warm_up, serve), serve)]
     case _:
         tasks = [tasker.sequence(migrate_to_the_end, tasker.concurrence(warm_up, serve), serve)]
-handlers = [logging.StreamHandler(), Hearing()]
-logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", handlers=handlers)
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+_main._begin_to_stop = note_end
 tasker.main(*tasks, grace=grace, loop_factory=loop_factory)
 print("returned")
