@@ -31,6 +31,9 @@ logger = logging.getLogger("tasker")
 _clock_that_counts_suspend = getattr(time, "CLOCK_BOOTTIME", None)
 
 
+_LOOK_FOR_SIGNALS = 0.5
+
+
 class Timer(Protocol):
     """Something that was asked for at a certain time."""
 
@@ -160,7 +163,17 @@ class SystemClock:
         return asyncio.new_event_loop()
 
     def park(self, gate: Gate, timeout: float | None) -> bool:
-        return gate.lock.acquire(timeout=-1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+        left = threading.TIMEOUT_MAX if timeout is None else min(timeout, threading.TIMEOUT_MAX)
+        if threading.get_ident() != threading.main_thread().ident:
+            return gate.lock.acquire(timeout=left)
+        # Python calls the handler of a signal between two of its own steps: one that comes in the moment before the
+        # main thread waits would have to wait with it.
+        end = time.monotonic() + left
+        while left > _LOOK_FOR_SIGNALS:
+            if gate.lock.acquire(timeout=_LOOK_FOR_SIGNALS):
+                return True
+            left = end - time.monotonic()
+        return gate.lock.acquire(timeout=max(0.0, left))
 
     def unpark(self, gate: Gate) -> None:
         gate.lock.release()
