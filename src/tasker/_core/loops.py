@@ -11,16 +11,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
-from tasker._core import clock
+from tasker._core import clock, wakeup
 from tasker._core.leaving import Outcome, is_cancellation
 
 _FOR_THE_REST = 1.0
-_wakeup_fd = -1
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 
 
@@ -87,45 +86,25 @@ def _interrupted_by_ctrl_c(loop: asyncio.AbstractEventLoop, running: asyncio.Tas
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def wakeup_fd() -> int:
-    """Return what wakes the loop of the main thread when a signal comes; -1 if nothing has to."""
-    return _wakeup_fd
-
-
 @contextmanager
 def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
     """Wake the loop for a signal, which may come in the moment before it waits.
 
     Python calls a handler between two steps of its own; what comes after the last of them would wait for whatever else
-    wakes the loop. Nothing is done where somebody else has taken the descriptor that the C handler writes to, or where
-    the loop watches none, as that of Windows, which does this by itself.
+    wakes the loop. Nothing is done for a loop that watches no descriptors, as that of Windows, which does this by
+    itself.
     """
-    global _wakeup_fd  # noqa: PLW0603 - there is one in a process
-    reader, writer = os.pipe()
-    try:
+    with ExitStack() as stack:
+        reader, writer = os.pipe()
         for end in (reader, writer):
+            stack.callback(os.close, end)
             os.set_blocking(end, False)
-        try:
+        with suppress(NotImplementedError):
             loop.add_reader(reader, os.read, reader, 1024)
-        except NotImplementedError:
-            yield
-            return
-        before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        if before == -1:
-            _wakeup_fd = writer
-        else:
-            signal.set_wakeup_fd(before)
-        try:
-            yield
-        finally:
-            _wakeup_fd = -1
-            now = signal.set_wakeup_fd(-1)
-            if now != writer:
-                signal.set_wakeup_fd(now)
-            loop.remove_reader(reader)
-    finally:
-        os.close(reader)
-        os.close(writer)
+            stack.callback(loop.remove_reader, reader)
+            wakeup.take(writer)
+            stack.callback(wakeup.give_back, writer)
+        yield
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
@@ -145,17 +124,3 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-
-
-def _start_afresh_in_child() -> None:
-    # The pipe is the parent's as well, whose loop would wake up for the child's signals.
-    global _wakeup_fd  # noqa: PLW0603
-    if _wakeup_fd != -1:
-        now = signal.set_wakeup_fd(-1)
-        if now != _wakeup_fd:
-            signal.set_wakeup_fd(now)
-        _wakeup_fd = -1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh_in_child)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from tasker._core import clock, loops, waiting
+from tasker._core import clock, waiting, wakeup
 from tasker._core.callables import TaskLike
 from tasker._core.calling import perform
 from tasker._core.context import Context, Scope
@@ -63,7 +63,6 @@ class _Registry:
         self._listeners: list[_Listener] = []
         self._previous: dict[int, Any] = {}
         self._pipe = -1
-        self._has_wakeup = False
         self._by_c: dict[int, int] = {}
         self._by_python: dict[int, int] = {}
         self._delivered: dict[int, int] = {}
@@ -78,7 +77,7 @@ class _Registry:
         self._pipe = system.listen()
         if not self._previous:
             self._write(_COUNT_AFRESH)
-        self._take_wakeup()
+        wakeup.take(self._pipe)
         for number in listener.numbers - self._previous.keys():
             self._previous[number] = signal.signal(number, self._handle)
 
@@ -98,22 +97,8 @@ class _Registry:
             if signal.getsignal(number) == self._handle:
                 # None: it was installed by C code, and Python cannot put it back.
                 signal.signal(number, signal.SIG_DFL if previous is None else previous)
-        if not self._previous and self._has_wakeup:
-            self._give_wakeup_back()
-
-    def _take_wakeup(self) -> None:
-        if self._has_wakeup:
-            return
-        before = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
-        self._has_wakeup = before in (-1, self._pipe, loops.wakeup_fd())
-        if not self._has_wakeup:
-            signal.set_wakeup_fd(before)
-
-    def _give_wakeup_back(self) -> None:
-        self._has_wakeup = False
-        now = signal.set_wakeup_fd(loops.wakeup_fd())
-        if now not in (-1, self._pipe):
-            signal.set_wakeup_fd(now)
+        if not self._previous:
+            wakeup.give_back(self._pipe)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
