@@ -98,7 +98,8 @@ def test_a_signal_is_the_end_of_a_sequence_whose_step_stops_well() -> None:
     assert program.out.splitlines() == ["ready", "stop begins", "stopped", "returned"]
 
 
-def test_ctrl_c_in_the_very_moment_before_the_loop_waits_is_not_lost() -> None:
-    with Program(PROGRAMS / "just_before_waiting.py") as program:
+@pytest.mark.parametrize("what", ["loop", "lock"])
+def test_ctrl_c_in_the_very_moment_before_the_main_thread_waits_is_not_lost(what: str) -> None:
+    with Program(PROGRAMS / "just_before_waiting.py", what) as program:
         program.ends_with(-signal.SIGINT, within=2)
     assert "left" in program.out

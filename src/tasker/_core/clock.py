@@ -30,7 +30,6 @@ logger = logging.getLogger("tasker")
 
 _clock_that_counts_suspend = getattr(time, "CLOCK_BOOTTIME", None)
 
-
 _LOOK_FOR_SIGNALS = 0.5
 
 
@@ -169,10 +168,9 @@ class SystemClock:
         # Python calls the handler of a signal between two of its own steps: one that comes in the moment before the
         # main thread waits would have to wait with it.
         end = time.monotonic() + left
-        while left > _LOOK_FOR_SIGNALS:
+        while (left := end - time.monotonic()) > _LOOK_FOR_SIGNALS:
             if gate.lock.acquire(timeout=_LOOK_FOR_SIGNALS):
                 return True
-            left = end - time.monotonic()
         return gate.lock.acquire(timeout=max(0.0, left))
 
     def unpark(self, gate: Gate) -> None:
