@@ -118,6 +118,7 @@ class Renewal:
         Raises:
             RuntimeError: The system starts no more threads; the lease is not kept alive.
         """
+        lease = _Lease(held, self.deadline_of(sent), on_lost)
         with self._lock:
             is_first = not self._leases
             if not self._has_thread:
@@ -128,8 +129,8 @@ class Renewal:
             if is_first:
                 self._next_at = sent + self._period
                 self._is_slow = False
-            self._leases[held] = _Lease(held, self.deadline_of(sent), on_lost)
-        if self.deadline_of(sent) <= clock.current().boottime():
+            self._leases[held] = lease
+        if lease.deadline <= clock.current().boottime():
             self._tell_the_late()
 
     def remove(self, held: Held) -> None:
