@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 import pytest
@@ -87,19 +86,21 @@ class NotedLocks(Locks):
         super().__init__()
         self.threads: list[tuple[int, int]] = []
 
-    def locker_for(self, key: str) -> ThreadLocker:
-        locker = super().locker_for(key)
-        threads = self.threads
+    def locker_for(self, key: str) -> NotedLocker:
+        return NotedLocker(self.locks.setdefault(key, threading.Lock()), self.threads)
 
-        class Noted(ThreadLocker):
-            @contextmanager
-            def try_lock(self, ctx: Context) -> Iterator[Context | None]:
-                taken_by = get_ident()
-                with locker.try_lock(ctx) as locked:
-                    yield locked
-                threads.append((taken_by, get_ident()))
 
-        return Noted(threading.Lock())
+class NotedLocker(ThreadLocker):
+    def __init__(self, lock: threading.Lock, threads: list[tuple[int, int]]) -> None:
+        super().__init__(lock)
+        self._threads = threads
+
+    @contextmanager
+    def try_lock(self, ctx: Context) -> Iterator[Context | None]:
+        taken_by = threading.get_ident()
+        with super().try_lock(ctx) as locked:
+            yield locked
+        self._threads.append((taken_by, threading.get_ident()))
 
 
 def test_a_lock_is_given_back_by_the_thread_that_took_it(clock: VirtualClock, journal: Journal) -> None:
