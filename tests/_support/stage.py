@@ -172,7 +172,13 @@ class Stage:
         return found
 
     def _works(self) -> list[Work]:
-        ends = {note.token: _micros(note.at) for note in self.notes("done")}
+        # Once for all of them: between two looks at the clocks this process may have stood still.
+        began = time.time() - time.monotonic()
+
+        def micros(monotonic: float) -> int:
+            return round((began + monotonic) * _MICRO)
+
+        ends = {note.token: micros(note.at) for note in self.notes("done")}
         return [
             Work(
                 id=note.id,
@@ -181,12 +187,8 @@ class Stage:
                 token=note.token,
                 owner=note.owner,
                 pid=note.pid,
-                started=_micros(note.at),
+                started=micros(note.at),
                 ended=ends.get(note.token),
             )
             for note in self.notes("began")
         ]
-
-
-def _micros(monotonic: float) -> int:
-    return round((time.time() - time.monotonic() + monotonic) * _MICRO)
