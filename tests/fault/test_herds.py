@@ -75,7 +75,9 @@ def test_fifty_instances_run_each_slot_once_and_do_not_storm_a_store_that_comes_
             scheduler.add("job", schedule.Interval(seconds=1, anchor=ANCHOR), runs.work)
             schedulers.append(scheduler)
         stack.enter_context(tasker.background(*schedulers))
-        until(lambda: runs.done > 1, "the first runs")
+        until(lambda: len(schedulers[0].instances()) == INSTANCES, "all instances")
+        known = runs.done
+        until(lambda: runs.done > known + 1, "the runs go on")
 
         before, begun = calls(place), time.monotonic()
         time.sleep(SECONDS)

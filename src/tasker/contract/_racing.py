@@ -117,8 +117,7 @@ class Working(StoreSteps):
         slots = {state.id: [state.decided + number for number in range(1, 9)] for state in store.states()}
         for id in ids:
             due_slot(store, id)
-        done: set[tuple[str, int]] = set()
-        workers = [_Worker(self.open(), slots, self.short(), done) for _ in range(_INSTANCES)]
+        workers = [_Worker(self.open(), slots, self.short()) for _ in range(_INSTANCES)]
         together([worker.run for worker in workers])
         log = [entry for worker in workers for entry in worker.log]
         for id in ids:
@@ -135,6 +134,10 @@ class _Entry:
     answer: Answer | None
     outcome: Outcome | None
 
+    @property
+    def succeeded(self) -> bool:
+        return self.answer is Answer.RECORDED and self.outcome is Outcome.SUCCEEDED
+
 
 def _token(entry: _Entry) -> int:
     return entry.grant.token
@@ -143,12 +146,11 @@ def _token(entry: _Entry) -> int:
 class _Worker:
     """An instance that runs the first undecided slot of any schedule, over and over, until all are decided."""
 
-    def __init__(self, store: Store, slots: Mapping[str, list[int]], ttl: int, done: set[tuple[str, int]]) -> None:
+    def __init__(self, store: Store, slots: Mapping[str, list[int]], ttl: int) -> None:
         self.log: list[_Entry] = []
         self._owner = str(uuid4())
         self._store = store
         self._ttl = ttl
-        self._done = done
         self._slots = slots
         self._random = random.Random(self._owner)
 
@@ -170,7 +172,6 @@ class _Worker:
         ]
 
     def _work(self, grant: Grant, begun: int) -> None:
-        assert (grant.id, grant.slot) not in self._done, f"a slot that had succeeded was run again: {grant}"
         time.sleep(self._random.random() * 0.004)
         outcome = self._random.choices((Outcome.SUCCEEDED, Outcome.INTERRUPTED, None), (12, 2, 1))[0]
         if outcome is None:  # a crash: nobody hears of it again
@@ -181,10 +182,7 @@ class _Worker:
         reply = self._store.finish(
             self._owner, [Ending(id=grant.id, token=grant.token, outcome=outcome, through=through)]
         )
-        answer = reply.answers[grant.id]
-        self.log.append(_Entry(grant, begun, over, answer, outcome))
-        if through is not None and answer is Answer.RECORDED:
-            self._done.add((grant.id, grant.slot))
+        self.log.append(_Entry(grant, begun, over, reply.answers[grant.id], outcome))
 
 
 def _check_story(store: Store, id: str, slots: list[int], log: list[_Entry]) -> None:
@@ -192,7 +190,10 @@ def _check_story(store: Store, id: str, slots: list[int], log: list[_Entry]) -> 
         assert before.grant.token < after.grant.token, f"{id}: the token {after.grant.token} was given twice"
         assert before.over <= after.begun, f"{id}: two runs overlapped by the store's clock: {before} and {after}"
         assert before.grant.slot <= after.grant.slot, f"{id}: a slot was run again after a later one"
-    done = [e.grant.slot for e in log if (e.answer, e.outcome) == (Answer.RECORDED, Outcome.SUCCEEDED)]
+        assert not before.succeeded or before.grant.slot < after.grant.slot, (
+            f"{id}: a slot that had succeeded was given again: {before} and {after}"
+        )
+    done = [entry.grant.slot for entry in log if entry.succeeded]
     assert done == slots, f"{id}: expected each slot to succeed once, in order: {slots}; got {done}"
     records = runs(store, id)
     assert [record.slot for record in records if record.outcome is Outcome.SUCCEEDED] == slots
