@@ -520,11 +520,12 @@ class Store(Protocol):
         """
         ...
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the rows among `ids` that `owner` holds under a token which is not in `running`.
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens, and return their ids.
 
         For a claim whose answer was lost: what it took was never started, so the attempt does not count; a slot at its
         first attempt is free again unless it was a manual one, which stays in the row. It rings the bell.
+        A server may carry it out long after the caller has given up waiting: what was claimed since stays held.
         """
         ...
 

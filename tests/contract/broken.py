@@ -331,20 +331,21 @@ class SkipsByTheEnd(memory.Store):
 
 
 class ReleasesWhatRuns(memory.Store):
-    """Does not look at what the caller still runs."""
+    """Does not look at the token: a release that comes late frees what runs."""
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        return super().release(owner, ids, running[:0])
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        rows = [self._rows[held.id] for held in abandoned if held.id in self._rows]
+        return super().release(owner, [Held(row.id, row.token) for row in rows])
 
 
 class CountsReleased(memory.Store):
     """Counts an attempt that never was one."""
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        for id in ids:
-            if id in self._rows and self._rows[id].owner == owner:
-                self._rows[id].attempt += 1
-        return super().release(owner, ids, running)
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        for held in abandoned:
+            if held.id in self._rows and self._rows[held.id].owner == owner:
+                self._rows[held.id].attempt += 1
+        return super().release(owner, abandoned)
 
 
 class Forgiving(memory.Store):

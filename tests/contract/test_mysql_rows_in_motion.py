@@ -113,8 +113,9 @@ def test_a_recorded_ending_has_freed_the_row(place: Place, store: Store) -> None
 
 
 def test_a_released_row_is_free(place: Place, store: Store) -> None:
-    claim(store)
-    released = place.while_the_row_moves("tasker_schedule", lambda: store.release(OWNER, ["job"], []))
+    grant = claim(store)
+    held = [Held("job", grant.token)]
+    released = place.while_the_row_moves("tasker_schedule", lambda: store.release(OWNER, held))
     assert released.ids == {"job"}
     assert store.states()[0].owner is None
 
@@ -349,11 +350,12 @@ def test_operations_in_any_order_of_ids_never_deadlock(
 def do_everything(store: Store, owner: str, order: Sequence[str]) -> None:
     slot = store.poll(0).now
     grants = store.claim(owner, TTL, 60, [Proposal(id, slot) for id in order]).grants
-    store.renew(owner, TTL, [Held(grant.id, grant.token) for grant in grants], 30)
+    held = [Held(grant.id, grant.token) for grant in grants]
+    store.renew(owner, TTL, held, 30)
     store.control(Action.TRIGGER, order)
     endings = [Ending(id=g.id, token=g.token, outcome=Outcome.INTERRUPTED, through=None) for g in grants]
     store.finish(owner, endings[::2])
-    store.release(owner, order, [])
+    store.release(owner, held)
     store.skip([Skip(id, slot, Passed(slot, slot, 1, Reason.MISFIRED)) for id in order])
     store.register([Definition(id, owner) for id in order])
     store.acquire(owner, 1, order)

@@ -100,8 +100,8 @@ def use_everything(store: Store) -> None:
     assert store.renew("A", TTL, [Held("job", grant.token)], 1).kept == {"job"}
     ending = Ending(id="job", token=grant.token, outcome=Outcome.INTERRUPTED, through=None)
     assert store.finish("A", [ending]).answers["job"] == "recorded"
-    take(store)
-    assert store.release("A", ["job"], []).ids == {"job"}
+    grant = take(store)
+    assert store.release("A", [Held("job", grant.token)]).ids == {"job"}
     assert store.control(Action.RESUME, None).ids == {"job"}
     (lock,) = store.acquire("A", TTL, ["key"]).grants
     assert store.extend("A", TTL, [Held("key", lock.token)], 1).kept == {"key"}
@@ -359,7 +359,7 @@ def test_a_row_of_another_format_is_left_alone_by_everything(place: Place, versi
         assert store.renew("A", TTL, [Held("job", token)], 1).kept == frozenset()
         ending = Ending(id="job", token=token, outcome=Outcome.SUCCEEDED, through=now)
         assert store.finish("A", [ending]).answers == {"job": "lost"}
-        assert store.release("A", ["job"], []).ids == frozenset()
+        assert store.release("A", [Held("job", token)]).ids == frozenset()
         for action in Action:
             assert store.control(action, ["job"]).ids == frozenset()
             assert store.control(action, None).ids == frozenset()
@@ -507,7 +507,7 @@ def test_a_schedule_is_purged_only_with_all_of_its_records(place: Place, monkeyp
 def test_an_ending_that_is_not_recorded_rings_no_bell_for_those_beside_it(place: Place) -> None:
     with opened(place.url) as store:
         grants = [take(store, id) for id in ("a", "b")]
-        store.release("A", ["b"], [])
+        store.release("A", [Held("b", grants[1].token)])
         epoch = store.poll(0).epoch
         recorded = Ending(id="a", token=grants[0].token, outcome=Outcome.SUCCEEDED, through=grants[0].slot)
         lost = Ending(id="b", token=grants[1].token, outcome=Outcome.INTERRUPTED, through=None)

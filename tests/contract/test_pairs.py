@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasker.ports import FORMAT, Action, Definition, Passed, Proposal, Reason, Repository, ScheduleState, Skip
+from tasker.ports import FORMAT, Action, Definition, Held, Passed, Proposal, Reason, Repository, ScheduleState, Skip
 from tasker.scheduler._pair import PairStore
 from tasker.store import memory, sqlite
 
@@ -54,7 +54,7 @@ def test_a_state_that_cannot_be_read_stops_its_own_schedule_only(
         assert [grant.id for grant in reply.grants] == ["job"]
         assert [state.id for state in reply.refused] == ["strange"]
         assert store.skip([Skip("strange", slot, Passed(slot, slot, 1, Reason.MISFIRED))]).ids == frozenset()
-        assert store.release(ME, ["strange"], []).ids == frozenset()
+        assert store.release(ME, [Held("strange", states[-1].token)]).ids == frozenset()
         for action in Action:
             assert "strange" not in store.control(action, None).ids
     assert repository.find_by_id("strange") == before

@@ -100,8 +100,8 @@ def use_schedules(url: str) -> None:
         assert store.renew("B", TTL, [Held("job", grant.token)], 3).kept == {"job"}
         ending = Ending(id="job", token=grant.token, outcome=Outcome.INTERRUPTED, through=None)
         assert store.finish("B", [ending]).answers == {"job": "recorded"}
-        store.claim("B", TTL, 1, [Proposal("job", slot)])
-        assert store.release("B", ["job"], []).ids == {"job"}
+        (grant,) = store.claim("B", TTL, 1, [Proposal("job", slot)]).grants
+        assert store.release("B", [Held("job", grant.token)]).ids == {"job"}
         store.skip([Skip("old", slot + TTL, Passed(slot + TTL, slot + TTL, 1, Reason.MISFIRED))])
         for action in Action:
             assert store.control(action, None).ids == {"job", "old"}

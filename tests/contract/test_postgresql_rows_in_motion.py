@@ -81,8 +81,8 @@ def test_a_recorded_ending_has_freed_the_row(store: Store, postgres_url: str) ->
 
 
 def test_a_released_row_is_free(store: Store, postgres_url: str) -> None:  # noqa: F811
-    claim(store)
-    released = while_the_row_moves(postgres_url, "tasker_schedule", lambda: store.release(OWNER, ["job"], []))
+    held = claim(store)
+    released = while_the_row_moves(postgres_url, "tasker_schedule", lambda: store.release(OWNER, [held]))
     assert released.ids == {"job"}
     assert store.states()[0].owner is None
 

@@ -322,8 +322,9 @@ def test_no_operation_on_some_schedules_reads_all_of_them(postgres_url: str) -> 
     some = ids[::39]
     with opened(postgres_url, call_limit=20) as store:
         grants = store.claim("A", TTL, 100, [Proposal(id, decided + 1) for id in some]).grants
-        store.renew("A", TTL, [Held(grant.id, grant.token) for grant in grants], 20)
-        store.release("A", some[90:], [])
+        held = [Held(grant.id, grant.token) for grant in grants]
+        store.renew("A", TTL, held, 20)
+        store.release("A", held[90:])
         endings = [Ending(id=g.id, token=g.token, outcome=Outcome.SUCCEEDED, through=g.slot) for g in grants[:80]]
         store.finish("A", endings)
         lost = [Ending(id=g.id, token=g.token, outcome=Outcome.INTERRUPTED, through=None) for g in grants[70:90]]

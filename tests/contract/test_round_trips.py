@@ -79,8 +79,11 @@ def trips(store: AnyStore, number: int, count: Callable[[], int]) -> list[tuple[
     over = Passed(slot + 1, slot + 1, 1, Reason.MISFIRED)
     note("skip", lambda: store.skip([Skip(id, slot + 1, over) for id in ids]))
     note("control", lambda: store.control(Action.TRIGGER, ids))
-    note("claim again", lambda: store.claim("A", TTL, number, proposals))
-    note("release", lambda: store.release("A", ids, []))
+    again: list[Grant] = []
+    note("claim again", lambda: again.extend(store.claim("A", TTL, number, proposals).grants))
+    assert len(again) == number
+    abandoned = [Held(grant.id, grant.token) for grant in again]
+    note("release", lambda: store.release("A", abandoned))
     epoch = store.poll(0).epoch
     note("poll", lambda: store.poll(epoch))
     return found

@@ -434,13 +434,14 @@ class TestOperations:
         assert (state.owner, said(state.lease_until)) == ("another", "01-01 00:01:01")
         assert store.skip(skips).ids == {"job"}
 
-    def test_releasing_frees_what_does_not_run(self, clock: VirtualClock, store: PairStore, locks: Locks) -> None:
+    def test_releasing_frees_what_it_names(self, clock: VirtualClock, store: PairStore, locks: Locks) -> None:
         store.register([Definition("a", "")])
         clock.advance(60)
         grants = store.claim("one", TTL, 2, [Proposal(id, at("01-01 00:01")) for id in ("job", "a")]).grants
-        running = [Held(grant.id, grant.token) for grant in grants if grant.id == "a"]
+        held = {grant.id: Held(grant.id, grant.token) for grant in grants}
+        older = Held("a", held["a"].token - 1)
 
-        assert store.release("one", ["job", "a", "gone"], running).ids == {"job"}
+        assert store.release("one", [held["job"], older, Held("gone", 1)]).ids == {"job"}
         assert [locks.locks[id].locked() for id in ("job", "a")] == [False, True]
         store.close()
         assert [locks.locks[id].locked() for id in ("job", "a")] == [False, False]

@@ -56,7 +56,7 @@ def test_a_claim_is_given_back_a_renewal_not_counted_and_an_ending_recorded_once
             store.claim("A", TTL, 1, [Proposal("job", slot)])
         (lost,) = direct.states(["job"])
         assert (lost.owner, lost.attempt) == ("A", 1)
-        assert again(lambda: store.release("A", ["job"], [])).ids == {"job"}
+        assert again(lambda: store.release("A", [Held("job", lost.token)])).ids == {"job"}
         (grant,) = again(lambda: store.claim("A", TTL, 1, [Proposal("job", slot)])).grants
         assert grant.attempt == 1
         assert grant.token > lost.token

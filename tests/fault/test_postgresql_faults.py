@@ -292,14 +292,15 @@ def test_operations_in_any_order_of_ids_never_deadlock(postgres_url: str) -> Non
                     for _ in range(10):
                         slot = store.poll(0).now
                         grants = store.claim(owner, TTL, 60, [Proposal(id, slot) for id in order]).grants
-                        store.renew(owner, TTL, [Held(grant.id, grant.token) for grant in grants], 30)
+                        held = [Held(grant.id, grant.token) for grant in grants]
+                        store.renew(owner, TTL, held, 30)
                         store.control("trigger", order)  # type: ignore[arg-type]
                         interrupted = [
                             Ending(id=grant.id, token=grant.token, outcome=Outcome.INTERRUPTED, through=None)
                             for grant in grants
                         ]
-                        store.finish(owner, interrupted)
-                        store.release(owner, order, [])
+                        store.finish(owner, interrupted[::2])
+                        store.release(owner, held)
                         store.beat(owner, "worker", "1")
                         store.drain([*order, *owners], draining=bool(number % 2))
                         store.leave(owners)

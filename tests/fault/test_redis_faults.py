@@ -17,7 +17,7 @@ import redis
 
 from tasker.contract._promises import wait_for
 from tasker.errors import StoreUnavailable
-from tasker.ports import Action, Answer, Definition, Ending, Grant, Held, Outcome, Proposal
+from tasker.ports import Action, Answer, Definition, Ending, Grant, Held, Outcome, Proposal, ScheduleState
 from tasker.store.redis import Store
 from tests._support.leftovers import busy_workers, timers
 from tests._support.redis_server import RedisServer, own_redis  # noqa: F401 - a fixture
@@ -37,7 +37,7 @@ def opened(url: str, call_limit: float = LIMIT) -> Iterator[Store]:
         store.register([Definition("job", "every second")])
         store.claim("A", TTL, 0, [])
         store.finish("A", [])
-        store.release("A", [], [])
+        store.release("A", [])
         store.renew("A", TTL, [], 10)
         store.call_limit = call_limit
         yield store
@@ -323,7 +323,7 @@ def each_change(store: Store, grant: Grant) -> list[Callable[[], object]]:
         lambda: store.renew("A", 2 * TTL, [Held("job", grant.token)], 10),
         lambda: store.finish("A", [ending(grant)]),
         lambda: store.finish("A", [ending(grant, Outcome.INTERRUPTED)]),
-        lambda: store.release("A", ["job"], []),
+        lambda: store.release("A", [Held("job", grant.token)]),
         lambda: store.control(Action.PAUSE, ["free"]),
         lambda: store.control(Action.TRIGGER, None),
         lambda: store.acquire("A", TTL, ["key"]),
@@ -419,8 +419,10 @@ def test_a_claim_whose_answer_was_lost_is_taken_back_by_its_release(network: Net
         with pytest.raises(StoreUnavailable):
             store.claim("A", TTL, 1, [Proposal("job", slot)])
         network.loses_answers = False
+        found: list[ScheduleState] = []
+        recovers(lambda: found.extend(store.states(["job"])))
         released: list[frozenset[str]] = []
-        recovers(lambda: released.append(store.release("A", ["job"], []).ids))
+        recovers(lambda: released.append(store.release("A", [Held("job", found[0].token)]).ids))
         assert released == [{"job"}]
         assert take(store, "B").attempt == 1
 

@@ -14,6 +14,7 @@ from tasker.contract._stores import (
     due_slot,
     expire,
     finish,
+    held,
     is_refused,
     now_of,
     only_record,
@@ -160,7 +161,7 @@ class Tokens(StoreSteps):
         first = take(store)
         finish(store, first, Outcome.INTERRUPTED)
         second = take(store)
-        store.release(A, ["job"], [])
+        store.release(A, held(second))
         third = take(store, ttl=self.short())
         expire(store, third)
         fourth = take(store, owner=B)

@@ -10,14 +10,13 @@ from tasker.contract._stores import (
     expire,
     finish,
     held,
-    is_refused,
     only_record,
     outcomes,
     renew,
     state_of,
     take,
 )
-from tasker.ports import Action, Answer, Outcome, Passed, Reason, Skip, Store
+from tasker.ports import Action, Answer, Held, Outcome, Passed, Reason, Skip, Store
 
 
 def _skip(store: Store, id: str = "job", *, through: int, count: int = 1) -> bool:
@@ -85,7 +84,7 @@ class Releasing(StoreSteps):
     def test_a_released_slot_can_be_claimed_again_as_the_same_attempt(self) -> None:
         store = self.start()
         first = take(store)
-        assert store.release(A, ["job"], []).ids == {"job"}
+        assert store.release(A, held(first)).ids == {"job"}
         state = state_of(store)
         assert (state.owner, state.lease_until, state.slot) == (None, None, None)
         assert state.decided == first.state.decided
@@ -97,8 +96,7 @@ class Releasing(StoreSteps):
         store = self.start()
         first = take(store)
         finish(store, first, Outcome.INTERRUPTED)
-        take(store)
-        store.release(A, ["job"], [])
+        store.release(A, held(take(store)))
         state = state_of(store)
         assert (state.owner, state.slot) == (None, first.slot)
         assert take(store).attempt == 2
@@ -107,40 +105,34 @@ class Releasing(StoreSteps):
         store = self.start()
         store.control(Action.TRIGGER, ["job"])
         first = take(store)
-        assert store.release(A, ["job"], []).ids == {"job"}
+        assert store.release(A, held(first)).ids == {"job"}
         second = take(store, owner=B)
         assert (second.slot, second.manual, second.attempt) == (first.slot, True, 1)
 
-    def test_a_run_that_goes_on_is_not_released(self) -> None:
+    def test_what_is_not_named_stays_held(self) -> None:
         store = self.start("known", "unknown")
         known = take(store, "known")
-        take(store, "unknown")
-        assert store.release(A, ["known", "unknown"], held(known)).ids == {"unknown"}
+        assert store.release(A, held(take(store, "unknown"))).ids == {"unknown"}
+        assert store.release(A, []).ids == frozenset()
         assert renew(store, known) == {"known"}
 
-    def test_an_older_token_protects_nothing(self) -> None:
+    def test_a_release_that_comes_late_frees_nothing_that_was_claimed_since(self) -> None:
         store = self.start()
-        first = take(store)
-        finish(store, first)
-        take(store)
-        assert store.release(A, ["job"], held(first)).ids == {"job"}
+        lost = take(store)
+        store.release(A, held(lost))
+        grant = take(store)
+        assert store.release(A, held(lost)).ids == frozenset()
+        assert renew(store, grant) == {"job"}
 
     def test_what_another_owner_holds_is_not_released(self) -> None:
         store = self.start()
         grant = take(store, owner=B)
-        assert store.release(A, ["job", "other"], []).ids == frozenset()
+        assert store.release(A, [*held(grant), Held("other", grant.token)]).ids == frozenset()
         assert renew(store, grant, owner=B) == {"job"}
 
     def test_a_released_run_can_be_neither_renewed_nor_finished(self) -> None:
         store = self.start()
         grant = take(store)
-        store.release(A, ["job"], [])
+        store.release(A, held(grant))
         assert renew(store, grant) == frozenset()
         assert finish(store, grant) is Answer.LOST
-
-    def test_ids_that_are_not_named_stay_held(self) -> None:
-        store = self.start("job", "other")
-        take(store)
-        take(store, "other")
-        assert store.release(A, ["other"], []).ids == {"other"}
-        assert is_refused(store)

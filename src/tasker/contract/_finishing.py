@@ -10,6 +10,7 @@ from tasker.contract._stores import (
     due_slot,
     expire,
     finish,
+    held,
     is_refused,
     now_of,
     only_record,
@@ -136,7 +137,7 @@ class Finishing(StoreSteps):
     def test_an_older_token_does_not_count(self) -> None:
         store = self.start()
         first = take(store)
-        store.release(A, ["job"], [])
+        store.release(A, held(first))
         second = take(store)
         before = state_of(store)
         assert finish(store, first) is Answer.LOST, "a stale token was accepted"

@@ -10,6 +10,7 @@ from tasker.contract._stores import (
     due_slot,
     expire,
     finish,
+    held,
     now_of,
     outcomes,
     renew,
@@ -129,7 +130,7 @@ class LeavingAlone(StoreSteps):
         before = state_of(store, "newer")
         assert renew(store, grant) == frozenset()
         assert finish(store, grant) is Answer.LOST
-        assert store.release(A, ["newer"], []).ids == frozenset()
+        assert store.release(A, held(grant)).ids == frozenset()
         expire(store, grant)
         assert claim(store, "newer").grants == ()
         assert state_of(store, "newer") == before

@@ -19,6 +19,7 @@ class _Reply(Protocol):
 
 
 R = TypeVar("R", bound=_Reply)
+T = TypeVar("T")
 
 
 class Link:
@@ -60,14 +61,27 @@ class Link:
         Raises:
             StoreUnavailable: It did not answer; see `seconds_until_retry`.
         """
-        now = clock.current()
-        sent = now.boottime()
+
+        def timed() -> R:
+            now = clock.current()
+            sent = now.boottime()
+            reply = operation()
+            self._offset = reply.now - (sent + now.boottime()) / 2 * 1_000_000
+            return reply
+
+        return self.attempt(name, timed)
+
+    def attempt(self, name: str, operation: Callable[[], T]) -> T:
+        """Call an operation whose reply does not tell the time.
+
+        Raises:
+            StoreUnavailable: It did not answer; see `seconds_until_retry`.
+        """
         try:
             reply = operation()
         except StoreUnavailable as error:
             self._note_down(name, error)
             raise
-        self._offset = reply.now - (sent + now.boottime()) / 2 * 1_000_000
         if name in self._failing:
             self._note_up(name)
         return reply

@@ -202,23 +202,17 @@ class PairStore:
             row.owner = row.lease_until = None
             return _rules.skip(row, skip, now) is not None and self._update(row)
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the locks among `ids` that are not in `running`."""
-        freed: list[str] = []
-        known = {held.id for held in running}
-        for id in ids:
-            if id in known:
-                continue
-            if id in self._locks:
-                self._free(id)
-            if self._release(owner, id):
-                freed.append(id)
-        return Done(_now(), frozenset(freed))
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens, and their locks."""
+        return Done(_now(), frozenset(held.id for held in abandoned if self._release(owner, held)))
 
-    def _release(self, owner: str, id: str) -> bool:
-        with self._factory.locker_for(id).try_lock(Context.background()) as locked:
-            row = None if locked is None else self._find(id)
-            if row is None or not _rules.is_holder(row, owner, row.token):
+    def _release(self, owner: str, held: Held) -> bool:
+        lock = self._locks.get(held.id)
+        if lock is not None and lock.token == held.token:
+            self._free(held.id)
+        with self._factory.locker_for(held.id).try_lock(Context.background()) as locked:
+            row = None if locked is None else self._find(held.id)
+            if row is None or not _rules.is_holder(row, owner, held.token):
                 return False
             _rules.release(row)
             return self._update(row)

@@ -49,8 +49,10 @@ from tasker.scheduler._link import Link
 from tasker.scheduler._pace import Pace
 from tasker.scheduler._plan import Plan
 from tasker.scheduler._presence import Presence
+from tasker.scheduler._roster import Roster
 from tasker.scheduler._run import RUN, run_of
 from tasker.scheduler._settings import Settings
+from tasker.scheduler._under_way import UnderWay
 
 logger: logging.Logger = logging.getLogger("tasker")
 
@@ -96,18 +98,10 @@ class Work:
         self._store = store
         self._settings = settings
         self._post = post
-        self._entries: dict[str, Entry] = {}
-        self._leaving: dict[str, Entry] = {}
-        self._gone: list[Entry] = []
-        self._successors: dict[str, deque[Entry]] = {}
-        self._active: dict[str, ActiveRun] = {}
-        # Those of them whose end is to be recorded, and whether somebody waits for that.
-        self._to_record: dict[str, ActiveRun] = {}
-        self._is_urgent = False
+        self._roster = Roster()
+        self._runs = UnderWay(settings.max_running)
         self._to_register: dict[str, Entry] = {}
         self._unsure: set[str] = set()
-        # Leases of runs that did start, but whose end could not be recorded: their attempts count.
-        self._forgotten: set[Held] = set()
         self._to_trim: set[str] = set()
         self._agenda = Agenda()
         self._link = Link()
@@ -148,34 +142,25 @@ class Work:
 
     def active(self, id: str) -> ActiveRun | None:
         """Return the run of a schedule that goes on here now, if there is one; any thread may ask."""
-        return self._active.get(id)
+        return self._runs.get(id)
 
     @property
     def is_over(self) -> bool:
         """Whether all entries have left."""
-        return not self._entries
+        return self._roster.is_empty
 
     def join(self, entry: Entry) -> None:
         """Run an entry from now on; if one with its id is here already, when that has left."""
         if self._fatal is not None:
             entry.host.left(entry, self._fatal)
-        elif entry.id in self._entries:
-            self._successors.setdefault(entry.id, deque()).append(entry)
-        else:
-            self._entries[entry.id] = entry
+        elif self._roster.join(entry):
             self._agenda.add(entry)
             self._to_register[entry.id] = entry
 
     def leave(self, entry: Entry, cause: BaseException | None) -> None:
         """Let an entry go, as soon as its run, if there is one, has ended and is recorded; see `Driver.leave`."""
-        waiting = self._successors.get(entry.id)
-        if waiting and entry in waiting:
-            waiting.remove(entry)
-            entry.host.left(entry, None)
-        if self._entries.get(entry.id) is not entry or entry.is_leaving:
+        if not self._roster.leave(entry):
             return
-        entry.is_leaving = True
-        self._leaving[entry.id] = entry
         self._to_register.pop(entry.id, None)
         self._agenda.put(entry, None)
         self._bound_recording(entry)
@@ -207,7 +192,7 @@ class Work:
         now = self._now()
         if self._fatal is not None:
             return None
-        leaving = self._active.values() if self._leaving else ()
+        leaving = self._runs if self._roster.has_leaving else ()
         times = [active.recorded_by for active in leaving if active.recorded_by is not None]
         if (retry := self._link.seconds_until_retry()) > 0:
             times.append(now + retry)
@@ -223,7 +208,7 @@ class Work:
             yield self._poll_at
             yield self._presence.next_at
             yield min(self._register_again_at, self._read_again_at)
-        if self._to_record:
+        if self._runs.has_ended:
             yield self._record_at()
         due = self._agenda.next_time()
         if due is not None and self._free() > 0:
@@ -237,9 +222,7 @@ class Work:
 
     def tell_hosts(self) -> None:
         """Tell of the entries that have left; of the last ones only when the store is let go of, as others close it."""
-        gone, self._gone = self._gone, []
-        for entry in gone:
-            entry.host.left(entry, entry.error)
+        self._roster.tell_hosts()
 
     def _guard(self, step: Callable[[], object]) -> None:
         """Do a step; an error that is not the store's absence ends all entries, each with that error."""
@@ -250,10 +233,10 @@ class Work:
         except Exception as error:
             logger.exception("the scheduler %s ends", self._name)
             self._fatal = error
-            for active in list(self._active.values()):
+            for active in list(self._runs):
                 if active.ending is not None:
                     self._forget(active)
-            for entry in self._entries.values():
+            for entry in self._roster:
                 self._fail(entry, error)
 
     def _work(self) -> None:
@@ -280,7 +263,7 @@ class Work:
             for entry in chunk:
                 self._to_register.pop(entry.id, None)
             for state in registered.states:
-                self._learn(self._entries[state.id], state, registered.now)
+                self._learn(self._roster[state.id], state, registered.now)
 
     def _register_again(self) -> None:
         """Say once a day that these schedules are still run by somebody, so that nobody purges them.
@@ -293,7 +276,7 @@ class Work:
             self._register_again_at = now + _REGISTER_EVERY
         if is_daily or now >= self._read_again_at:
             self._read_again_at = math.inf
-            again = (entry for entry in self._entries.values() if is_daily or entry.is_ignored)
+            again = (entry for entry in self._roster if is_daily or entry.is_ignored)
             self._to_register.update((entry.id, entry) for entry in again if not entry.is_leaving)
 
     def _define(self, entry: Entry, now: int) -> Definition | None:
@@ -317,8 +300,7 @@ class Work:
                 self._announce.ignored(state)
         entry.note(state)
         entry.misses = 0
-        is_mine = state.owner == self._owner and entry.active is None
-        if is_mine and Held(entry.id, state.token) not in self._forgotten:
+        if self._is_abandoned(state):
             # A claim whose answer was lost took effect only after it had been given back.
             self._unsure.add(entry.id)
         if entry.active is None and not entry.is_leaving:
@@ -350,17 +332,26 @@ class Work:
             return None
 
     def _give_back(self) -> None:
-        """Free what a claim may have taken whose answer was lost."""
-        if self._unsure:
-            running = [active.held for active in self._active.values()]
-            self._link.ask("release", partial(self._store.release, self._owner, sorted(self._unsure), running))
-            self._unsure.clear()
+        """Free what a claim may have taken whose answer was lost.
+
+        Just the leases that are found are named: a release that is held up on its way, and carried out when nobody
+        waits for it any more, frees nothing that was claimed since.
+        """
+        if not self._unsure:
+            return
+        states = self._link.attempt("states", partial(self._store.states, sorted(self._unsure)))
+        if abandoned := [Held(state.id, state.token) for state in states if self._is_abandoned(state)]:
+            self._link.ask("release", partial(self._store.release, self._owner, abandoned))
+        self._unsure.clear()
+
+    def _is_abandoned(self, state: ScheduleState) -> bool:
+        """Tell whether this instance holds a row without knowing it."""
+        return state.owner == self._owner and not self._runs.is_known(Held(state.id, state.token))
 
     def _record(self) -> None:
-        if not self._to_record or self._now() < self._record_at():
+        if not self._runs.has_ended or self._now() < self._record_at():
             return
-        some = islice(self._to_record.values(), _AT_MOST)
-        endings = [active.ending for active in some if active.ending is not None]
+        endings = self._runs.endings(_AT_MOST)
         finished = self._link.ask("finish", partial(self._store.finish, self._owner, endings))
         self._pace.note_record()
         for ending in endings:
@@ -368,31 +359,21 @@ class Work:
 
     def _record_at(self) -> float:
         """Return when to record the ends of runs: at once, if somebody waits for that, or nothing else can happen."""
-        if self._is_urgent or self._leaving:
+        if self._runs.is_urgent or self._roster.has_leaving:
             return 0.0
-        return self._pace.record_at if self.enough else self._pace.affordable_at
+        return self._pace.record_at if self._runs.enough else self._pace.affordable_at
 
     @property
     def enough(self) -> int:
-        """After how many more ends nothing is left to gather: all runs that may go on at once have ended."""
-        is_full = len(self._active) >= self._settings.max_running
-        return len(self._active) - len(self._to_record) if is_full else sys.maxsize
-
-    def _end(self, active: ActiveRun, ending: Ending) -> None:
-        """Have an end recorded."""
-        active.ending = ending
-        self._to_record[ending.id] = active
-        self._is_urgent |= ending.through is None
+        """How many messages that are patient are worth waking up for."""
+        return self._runs.enough
 
     def _recorded(self, ending: Ending, answer: Answer, now: int) -> None:
-        active = self._active.pop(ending.id)
-        del self._to_record[ending.id]
-        self._is_urgent &= bool(self._to_record)
+        active = self._runs.remove(ending.id)
         self._renewal.remove(active.held)
         for passed in ending.passed if answer is Answer.RECORDED else ():
             self._announce.skipped(ending.id, passed)
         entry = active.entry
-        entry.active = None
         self._to_trim.add(ending.id)
         if answer is Answer.LOST:
             self._announce.not_recorded(active.grant, ending.outcome, is_lost=True)
@@ -411,7 +392,7 @@ class Work:
             self._presence.beat_soon()
         self._epoch = polled.epoch
         for state in polled.states:
-            entry = self._entries.get(state.id)
+            entry = self._roster.get(state.id)
             if entry is not None and entry.id not in self._to_register:
                 self._learn(entry, state, polled.now)
 
@@ -429,7 +410,7 @@ class Work:
             self._propose(proposals, free)
         except StoreUnavailable:
             for id in (*(skip.id for skip in skips), *(proposal.id for proposal in proposals)):
-                self._agenda.put(self._entries[id], now)
+                self._agenda.put(self._roster[id], now)
             raise
 
     def _propose(self, proposals: list[Proposal], free: int) -> None:
@@ -447,15 +428,15 @@ class Work:
         won, wanted = len(claimed.grants), min(free, len(proposals))
         self._reach = min(self._reach * _FURTHER, _AT_MOST) if won < wanted else 1
         # With as many as may run at once there is nothing to gather for until ends were.
-        self._pace.note_claim(won, wanted, is_busy=bool(self._active), is_full=won == free)
+        self._pace.note_claim(won, wanted, is_busy=bool(self._runs), is_full=won == free)
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
         for grant in claimed.grants:
             self._announce.claimed(grant, claimed.now)
-            self._start(self._entries[grant.id], grant, sent)
+            self._start(self._roster[grant.id], grant, sent)
         for state in claimed.refused:
-            self._learn(self._entries[state.id], state, claimed.now)
+            self._learn(self._roster[state.id], state, claimed.now)
         if len(claimed.grants) + len(claimed.refused) < len(proposals):
             answered = {grant.id for grant in claimed.grants} | {state.id for state in claimed.refused}
             self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
@@ -464,7 +445,7 @@ class Work:
         """Return how many runs may be started now."""
         if self._renewal.is_slow or self._presence.is_draining:
             return 0
-        return self._settings.max_running - len(self._active)
+        return self._runs.free
 
     def _wishes(self, entries: Iterable[Entry], now: int) -> tuple[list[Proposal], list[Skip]]:
         """Say what to ask of the store for entries whose time has come."""
@@ -487,9 +468,9 @@ class Work:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
         # For the pace it is a claim of one, however many are skipped: nothing runs, pays, or ends for them.
-        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._active))
+        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._runs))
         for skip in skips:
-            entry = self._entries[skip.id]
+            entry = self._roster[skip.id]
             if skip.id in done.ids:
                 self._announce.skipped(skip.id, skip.passed)
                 entry.decided = skip.through
@@ -502,7 +483,7 @@ class Work:
     def _look_again(self, ids: Iterable[str]) -> None:
         """Look again soon at rows that another statement had locked; at those that are gone, make them again."""
         for id in ids:
-            entry = self._entries[id]
+            entry = self._roster[id]
             entry.misses += 1
             if entry.misses >= _MISSES:
                 self._to_register[id] = entry
@@ -512,12 +493,13 @@ class Work:
     def _start(self, entry: Entry, grant: Grant, sent: float) -> None:
         host = entry.host
         ctx = host.ctx.with_value(RUN, partial(run_of, grant, self._owner))
-        active = entry.active = self._active[entry.id] = ActiveRun(entry, grant, ctx, sent)
+        active = ActiveRun(entry, grant, ctx, sent)
+        self._runs.add(active)
         entry.misses = 0
         entry.note_grant(grant)
         self._agenda.put(entry, None)
         if _due.is_given_up(grant, self._settings.max_attempts):
-            self._end(active, final_loss(entry.definition, grant, self._link.now()))
+            self._runs.end(active, final_loss(entry.definition, grant, self._link.now()))
             self._announce.finished(active, Outcome.LEASE_LOST, None, is_given_up=True)
             return
         self._renewal.add(active.held, sent, partial(self._lost, active))
@@ -549,7 +531,7 @@ class Work:
     def _note_end(self, active: ActiveRun, left: Left) -> None:
         entry = active.entry
         ending = ending_of(entry.definition, active, left, self._link.now())
-        self._end(active, ending)
+        self._runs.end(active, ending)
         active.ctx._close(Cancelled("the run has ended"))
         self._bound_recording(entry)
         self._announce.finished(active, ending.outcome, left)
@@ -573,27 +555,21 @@ class Work:
 
     def _forget(self, active: ActiveRun) -> None:
         """Give up recording how a run ended: its lease ends by itself, and another instance starts its slot again."""
-        self._active.pop(active.grant.id, None)
-        self._to_record.pop(active.grant.id, None)
-        self._forgotten.add(active.held)
+        self._runs.forget(active)
         self._renewal.remove(active.held)
-        active.entry.active = None
         outcome = Outcome.LEASE_LOST if active.ending is None else active.ending.outcome
         self._announce.not_recorded(active.grant, outcome, is_lost=False)
 
     def _let_go(self) -> None:
         now = self._now()
-        for active in list(self._active.values()):
+        for active in list(self._runs):
             if active.recorded_by is not None and active.recorded_by <= now:
                 self._forget(active)
-        for entry in [entry for entry in self._leaving.values() if entry.active is None]:
-            del self._leaving[entry.id], self._entries[entry.id]
+        for entry in self._roster.part():
             self._agenda.remove(entry)
-            self._gone.append(entry)
-            waiting = self._successors.get(entry.id)
-            while waiting and entry.id not in self._entries:
-                self.join(waiting.popleft())
-        if self._entries:
+            while (following := self._roster.successor(entry.id)) is not None:
+                self.join(following)
+        if not self.is_over:
             self.tell_hosts()
 
     def _trim(self) -> None:

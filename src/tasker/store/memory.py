@@ -152,16 +152,15 @@ class Store:
                     moved.add(skipped.id)
             return Done(now, frozenset(moved))
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the rows that `owner` holds without knowing it."""
-        known = {(held.id, held.token) for held in running}
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens."""
         with self._mutex:
             freed: list[str] = []
-            for id in ids:
-                row = self._rows.get(id)
-                if row is not None and (id, row.token) not in known and _rules.is_holder(row, owner, row.token):
+            for held in abandoned:
+                row = self._rows.get(held.id)
+                if row is not None and _rules.is_holder(row, owner, held.token):
                     _rules.release(row)
-                    freed.append(id)
+                    freed.append(held.id)
             self._ring(freed)
             return Done(self._now(), frozenset(freed))
 

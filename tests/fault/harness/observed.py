@@ -81,6 +81,6 @@ class Observed:
                 self._log.write("answered", ending.id, ending.token, sent=sent, answer=answer)
         return finished
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        self._log.write("asked", op="release", ids=ids, running=[asdict(each) for each in running])
-        return self._store.release(owner, ids, running)
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        self._log.write("asked", op="release", abandoned=[asdict(each) for each in abandoned])
+        return self._store.release(owner, abandoned)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import tasker
 from tasker import Context, LeaseLost, Run, StoreUnavailable, TaskerError, schedule
 from tasker._core.waiting import Gate
-from tasker.ports import FORMAT, UNREADABLE, Action, Claimed, Definition, Done, Held, Outcome, Proposal
+from tasker.ports import FORMAT, UNREADABLE, Action, Claimed, Definition, Done, Held, Outcome, Proposal, ScheduleState
 from tasker.store import memory
 from tasker.testing import VirtualClock
 from tests._support.instances import Journal, SteadyStore, Way, after, records, run_for, scheduler_on, stopped_after
@@ -530,7 +531,7 @@ class TestLostLeases:
 
 
 class BelatedStore(SteadyStore):
-    """Gives no answer to the first claim, and gets round to it only after the first release."""
+    """Gives no answer to the first claim, and gets round to it only when somebody has looked what it has done."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -544,11 +545,35 @@ class BelatedStore(SteadyStore):
         self._late.append(lambda: super(BelatedStore, self).claim(owner, ttl, capacity, proposals))
         raise StoreUnavailable("no answer")
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        done = super().release(owner, ids, running)
+    def states(self, ids: Sequence[str] | None = None) -> tuple[ScheduleState, ...]:
+        states = super().states(ids)
         while self._late:
             self._late.pop()()
-        return done
+        return states
+
+
+class LateReleaseStore(SteadyStore):
+    """Gives no answer to the first claim, nor to its release, which it carries out once more behind the next claim."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._won = 0
+        self._late: Callable[[], Done] | None = None
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        claimed = super().claim(owner, ttl, capacity, proposals)
+        self._won += len(claimed.grants)
+        if self._won == 1:
+            raise StoreUnavailable("no answer")
+        if claimed.grants and self._late is not None:
+            self._late()
+        return claimed
+
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        if self._late is None:
+            self._late = partial(super().release, owner, abandoned)
+            raise StoreUnavailable("no answer")
+        return super().release(owner, abandoned)
 
 
 class QuietStore(SteadyStore):
@@ -641,6 +666,16 @@ class TestStoresThatFail:
         assert journal.lines() == [" 01-01 00:01"]
         assert records(store) == ["succeeded 01-01 00:01"]
 
+    @pytest.mark.usefixtures("clock")
+    def test_a_release_that_comes_late_takes_nothing_from_a_later_claim(self, journal: Journal) -> None:
+        store = LateReleaseStore()
+        tasks = [scheduler_on(Way(store)).with_schedule("job", EACH_MINUTE, journal.noting(seconds=5)) for _ in "ab"]
+
+        run_for(70, *tasks)
+
+        assert journal.lines() == [" 01-01 00:01"]
+        assert records(store) == ["succeeded 01-01 00:01"]
+
     def test_giving_it_back_leaves_what_runs_alone(self, way: Way, store: SteadyStore, journal: Journal) -> None:
         scheduler = scheduler_on(way)
         scheduler.add("long", EACH_MINUTE, journal.noting("long", seconds=30))
@@ -679,12 +714,12 @@ class TestStoresThatFail:
 
         assert records(store) == ["succeeded 01-01 00:01", "succeeded 01-01 00:02"]
 
-    @pytest.mark.parametrize("operation", ["register", "poll", "skip", "renew", "release", "trim"])
+    @pytest.mark.parametrize("operation", ["register", "poll", "skip", "renew", "release", "states", "trim"])
     def test_any_other_answer_that_is_lost_does_no_harm(
         self, way: Way, store: SteadyStore, journal: Journal, operation: str
     ) -> None:
         way.loses = {operation}
-        if operation == "release":
+        if operation in ("release", "states"):
             way.loses.add("claim")
 
         run_for(

@@ -236,13 +236,12 @@ FROM {_TO_SKIP_NOW.table}""",
 
 # --- release ---
 
-_ABANDONED = Batch("w", {"id": KEY, "running": TEXT})
 _FREED = Batch("p", {"id": KEY, "is_emptied": NUMBER})
 
 RELEASE = changing(
     _FREED.picked(
-        f"""SELECT w.`id`, s.`attempt` = 1 AND s.`manual` = 0 AS `is_emptied` FROM {schedules_of(_ABANDONED)}
-  WHERE s.`owner` = {{owner}} AND FIND_IN_SET(s.`token`, w.`running`) = 0 AND {IS_KNOWN} FOR UPDATE"""
+        f"""SELECT w.`id`, s.`attempt` = 1 AND s.`manual` = 0 AS `is_emptied` FROM {schedules_of(_HELD)}
+  WHERE {is_holder(_HELD)} FOR UPDATE"""
     ),
     *ring(_FREED.table),
     f"""UPDATE {schedules_of(_FREED)} SET

@@ -190,18 +190,13 @@ class Store:
             for chunk in chunks(_in_order(skips))
         )
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the rows among `ids` that `owner` holds under a token which is not in `running`."""
-        tokens: dict[str, list[str]] = {}
-        for held in running:
-            tokens.setdefault(held.id, []).append(str(held.token))
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens; the attempts do not count."""
         return _done(
             self._results(
-                _statements.RELEASE,
-                owner=owner_literal(owner),
-                w=rows((key(id), ",".join(tokens.get(id, ()))) for id in chunk),
+                _statements.RELEASE, owner=owner_literal(owner), w=rows((key(each.id), each.token) for each in chunk)
             )
-            for chunk in chunks(sorted(set(ids)))
+            for chunk in chunks(_in_order(abandoned))
         )
 
     def control(self, action: Action, ids: Sequence[str] | None) -> Done:

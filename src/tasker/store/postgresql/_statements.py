@@ -272,15 +272,12 @@ noted AS (
   SELECT c.now, m.first, m.last, m.count, $1::text, m.id, 'skipped', m.reason FROM mine m CROSS JOIN clock c)
 SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 
-_IS_ABANDONED = """s.owner = $2::text AND s.format <= 1 AND NOT EXISTS (
-      SELECT FROM unnest($4::text[], $5::bigint[]) AS r (id, token) WHERE r.id = s.id AND r.token = s.token)"""
-
-# $2 owner, $3 ids; still running: $4 ids, $5 tokens.
+# $2 owner, $3 ids, $4 tokens.
 RELEASE = f"""WITH {CLOCK},
 mine AS MATERIALIZED (
   SELECT s.*, s.attempt = 1 AND NOT s.manual AS empties, true AS rings
-  FROM (SELECT * FROM unnest($3::text[]) AS w (id) ORDER BY {IN_ORDER}) w
-  {locked("s.id, s.attempt, s.manual", _IS_ABANDONED)}),
+  FROM (SELECT * FROM unnest($3::text[], $4::bigint[]) AS w (id, token) ORDER BY {IN_ORDER}) w
+  {locked("s.id, s.attempt, s.manual", _IS_HOLDER)}),
 {RUNG},
 freed AS (
   UPDATE {{schema}}.tasker_schedule s SET

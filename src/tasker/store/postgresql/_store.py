@@ -45,7 +45,7 @@ from tasker.store.postgresql._rows import grant_of, ids_in, instance_of, records
 from tasker.store.postgresql._session import Row as Columns
 
 T = TypeVar("T")
-Named = TypeVar("Named", Definition, Proposal, Ending, Skip)
+Named = TypeVar("Named", Definition, Proposal, Ending, Skip, Held)
 
 _CHUNK = 1_000
 """How many rows a statement changes at most, so that none of them is locked for long."""
@@ -198,14 +198,9 @@ class Store:
             for chunk in _chunks(_distinct(skips))
         )
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the rows among `ids` that `owner` holds under a token which is not in `running`."""
-        tokens: dict[str, list[int]] = {}
-        for held in running:
-            tokens.setdefault(held.id, []).append(held.token)
-        return _done(
-            self._rows(_statements.RELEASE, owner, texts(chunk), *_tokens(chunk, tokens)) for chunk in _chunks(ids)
-        )
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens; the attempts do not count."""
+        return _done(self._rows(_statements.RELEASE, owner, *_leases(chunk)) for chunk in _chunks(_distinct(abandoned)))
 
     def control(self, action: Action, ids: Sequence[str] | None) -> Done:
         """Pause, resume or trigger schedules (`None`: all), ring the bell, and return the ids that are known."""
@@ -364,12 +359,6 @@ def _done(replies: Iterable[list[Columns]]) -> Done:
 
 def _leases(held: Sequence[Held]) -> tuple[str, str]:
     return texts(lease.id for lease in held), integers(lease.token for lease in held)
-
-
-def _tokens(ids: Iterable[str], tokens: Mapping[str, Sequence[int]]) -> tuple[str, str]:
-    """Return those of the running leases that concern these ids."""
-    held = [Held(id, token) for id in ids for token in tokens.get(id, ())]
-    return _leases(held)
 
 
 def _without_locked(states: Iterable[ScheduleState], proposals: Iterable[Proposal], now: int) -> list[ScheduleState]:

@@ -40,7 +40,7 @@ from tasker.store.redis._target import Client
 logger: logging.Logger = logging.getLogger("tasker")
 
 T = TypeVar("T")
-Named = TypeVar("Named", Definition, Proposal, Ending, Skip)
+Named = TypeVar("Named", Definition, Proposal, Ending, Skip, Held)
 
 _CHUNK = 500
 """How many ids a script handles at most: the server does nothing else meanwhile, and a thousand take it 20 ms."""
@@ -145,14 +145,12 @@ class Store:
             for chunk in _chunks(_distinct(skips))
         )
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the rows among `ids` that `owner` holds under a token which is not in `running`."""
-        tokens: dict[str, list[str]] = {}
-        for held in running:
-            tokens.setdefault(held.id, []).append(str(held.token))
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens; the attempts do not count."""
+        tokens = {held.id: str(held.token) for held in abandoned}
         return _done(
-            (chunk, self._run("release", self._each(chunk), owner, [tokens.get(id, []) for id in chunk]))
-            for chunk in _chunks(_unique(ids))
+            (chunk, self._run("release", self._each(chunk), owner, [tokens[id] for id in chunk]))
+            for chunk in _chunks(list(tokens))
         )
 
     def control(self, action: Action, ids: Sequence[str] | None) -> Done:

@@ -189,17 +189,13 @@ class Store:
 
         return self._write(operate)
 
-    def release(self, owner: str, ids: Sequence[str], running: Sequence[Held]) -> Done:
-        """Free the rows that `owner` holds without knowing it."""
-        known = {(held.id, held.token) for held in running}
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        """Free the rows that `owner` holds under just these tokens."""
+        tokens = {held.id: held.token for held in abandoned}
 
         def operate(database: sqlite3.Connection) -> Done:
             table = self._table(database)
-            freed = [
-                row
-                for row in table.find_all(ids)
-                if _rules.is_holder(row, owner, row.token) and (row.id, row.token) not in known
-            ]
+            freed = [row for row in table.find_all(tokens) if _rules.is_holder(row, owner, tokens[row.id])]
             for row in freed:
                 _rules.release(row)
             table.ring(freed)

@@ -78,7 +78,7 @@ def test_a_spoilt_row_is_shown_refused_and_left_as_it_is(store: Store, path: Pat
     assert store.claim(ME, LONG, 1, [Proposal("job", slot)]).refused == (state,)
     assert store.skip([Skip("job", slot, Passed(slot, slot, 1, Reason.MISFIRED))]).ids == frozenset()
     assert store.control(Action.TRIGGER, ["job"]).ids == frozenset()
-    assert store.release(ME, ["job"], []).ids == frozenset()
+    assert store.release(ME, [Held("job", 0)]).ids == frozenset()
     assert store.renew(ME, LONG, [Held("job", 0)], 1).kept == frozenset()
     assert dump(path, "tasker_schedule") == before
     assert len(store.claim(ME, LONG, 1, [Proposal("other", slot)]).grants) == 1

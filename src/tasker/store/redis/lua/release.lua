@@ -1,23 +1,11 @@
--- Arguments: owner, and for each row the tokens under which it runs here.
-local owner, running = arguments[1], arguments[2]
+-- Arguments: owner, and for each row the token.
+local owner, tokens = arguments[1], arguments[2]
 local freed, keys = {}, {}
 
-local function is_abandoned(row, tokens)
-  if row.o ~= owner or row.v > FORMAT then
-    return false
-  end
-  for _, token in ipairs(tokens) do
-    if row.t == tonumber(token) then
-      return false
-    end
-  end
-  return true
-end
-
 local rows = {}
-for i, tokens in ipairs(running) do
+for i, token in ipairs(tokens) do
   local row = load(KEYS[OWN + i])
-  if row and is_abandoned(row, tokens) then
+  if row and is_holder(row, owner, token) then
     freed[#freed + 1] = i
     keys[#keys + 1] = KEYS[OWN + i]
     rows[i] = row
