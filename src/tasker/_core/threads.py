@@ -2,9 +2,11 @@
 
 Tasks may block one another (a barrier, a queue), so a limit would be a deadlock in waiting. A thread whenever none is
 idle would make thousands of them for a burst of short tasks, and waking every idle one for such a burst is hardly
-better. So a few are woken or started at once, and beyond them a task is queued: while the queue is not empty, more
-threads come at each beat of 10 ms, one at first and twice as many each time, as long as no task at all has been taken
-for 2 ms; when tasks flow again it is one a beat.
+better. So tasks are queued, and one idle thread is woken, which wakes the next when it takes a task and leaves others:
+short tasks are done by two or three, while those that block get all threads that there are, one soon after another. A
+few threads start at once; beyond them, while the queue is not empty and none is idle, more come at each beat of 10 ms,
+one at first and twice as many each time, as long as no task at all has been taken for 2 ms; when tasks flow again it
+is one a beat.
 
 Not the default executor of asyncio: its threads are few, and a stuck one keeps the process from exiting.
 
@@ -53,7 +55,7 @@ here = _Here()
 
 
 class _Worker(threading.Thread):
-    """One thread; `gate` is released by whoever gives it a job."""
+    """One thread; `gate` is released by whoever wakes it."""
 
     def __init__(self, pool: _Pool, siblings: int) -> None:
         super().__init__(name="tasker-worker", daemon=True)
@@ -61,7 +63,6 @@ class _Worker(threading.Thread):
         self._siblings = siblings
         self.gate = threading.Lock()
         self.gate.acquire()
-        self.job: Callable[[], object] | None = None
         self.doing = Doing()
 
     def run(self) -> None:
@@ -94,41 +95,62 @@ class _Pool:
 
     def submit(self, job: Callable[[], object]) -> None:
         with self._lock:
-            if self._idle and self._waking < _START_AT_ONCE:
-                self._wake_one(job)
-                return
             self._queue.append(job)
-            is_first_few = len(self._workers) + self._starting < _START_AT_ONCE
-            if is_first_few:
+            is_one_of_few = not self._idle and len(self._workers) + self._starting < _START_AT_ONCE
+            if is_one_of_few:
                 self._starting += 1
-            elif self._is_beating:
-                return
-            else:
-                self._is_beating = True
-                self._step = 1
-        if is_first_few:
+            needs_beats = not is_one_of_few and self._share()
+        if is_one_of_few:
             self.start_thread()
-        else:
+        elif needs_beats:
             self._beat_later()
 
     def next_job(self, worker: _Worker) -> Callable[[], object] | None:
         """Return what the worker does next; `None` ends its thread."""
+        while (job := self._take(worker)) is None:
+            if not self._is_woken(worker):
+                return None
+        return job
+
+    def _take(self, worker: _Worker) -> Callable[[], object] | None:
+        """Take a job from the queue; if there is none, the worker is idle from now on."""
         with self._lock:
-            if self._queue:
-                self._taken_at = time.monotonic()
-                return self._queue.popleft()
-            self._idle.append(worker)
+            if not self._queue:
+                self._idle.append(worker)
+                return None
+            job = self._queue.popleft()
+            self._taken_at = time.monotonic()
+            needs_beats = self._share()
+        if needs_beats:
+            self._beat_later()
+        return job
+
+    def _share(self) -> bool:
+        """Wake one more worker if there is work for it; if all are at work, tell whether beats are to begin."""
+        if not self._queue or self._waking:
+            return False  # whoever wakes comes here again
+        if self._idle:
+            worker = self._idle.pop()
+            self._waking += 1
+            worker.gate.release()
+            return False
+        if self._is_beating:
+            return False
+        self._is_beating = True
+        self._step = 1
+        return True
+
+    def _is_woken(self, worker: _Worker) -> bool:
+        """Wait until an idle worker is woken; tell whether it was, before its time was over."""
         while not worker.gate.acquire(timeout=_IDLE_FOR):
             with self._lock:
                 if worker in self._idle:
                     self._idle.remove(worker)
                     self._workers.discard(worker)
-                    return None
+                    return False
         with self._lock:
             self._waking -= 1
-            self._taken_at = time.monotonic()
-        job, worker.job = worker.job, None
-        return job
+        return True
 
     def arrived(self, worker: _Worker) -> None:
         with self._lock:
@@ -162,9 +184,6 @@ class _Pool:
                 return
             # Threads that are still on their way have taken nothing yet; that is no sign of tasks that block.
             count = 0 if self._starting or self._waking else self._next_step()
-            while count and self._idle:
-                self._wake_one(self._queue.popleft())
-                count -= 1
             self._starting += count
         if count:
             self.start_thread(siblings=count - 1)
@@ -175,12 +194,6 @@ class _Pool:
         count = min(self._step if is_stalled else 1, len(self._queue))
         self._step = min(count * 2, _GROW_AT_MOST)
         return count
-
-    def _wake_one(self, job: Callable[[], object]) -> None:
-        worker = self._idle.pop()
-        worker.job = job
-        self._waking += 1
-        worker.gate.release()
 
 
 _pool = _Pool()

@@ -44,10 +44,13 @@ class Renew(Protocol):
         ...
 
 
+OnLost = Callable[[LeaseLost], object]
+
+
 class _Lease:
     __slots__ = ("deadline", "held", "on_lost")
 
-    def __init__(self, held: Held, deadline: float, on_lost: Callable[[LeaseLost], object]) -> None:
+    def __init__(self, held: Held, deadline: float, on_lost: OnLost) -> None:
         self.held = held
         self.deadline = deadline
         self.on_lost = on_lost
@@ -88,13 +91,13 @@ class Renewal:
     def start_afresh(self) -> None:
         """Be without leases and without a thread; for a process that was forked, and holds no lease of its parent."""
         self._lock = threading.Lock()
-        self._leases: dict[Held, _Lease] = {}
+        self._leases: dict[str, _Lease] = {}
         self._bell = Bell()
         self._has_thread = False
         self._is_closed = False
         self._asking: Gate | None = None
         self._is_slow = False
-        self._next_at = 0.0
+        self._next_at = self._looks_at = self._needed_at = 0.0
         self._watchdog: clock.Timer | None = None
 
     @property
@@ -109,34 +112,42 @@ class Renewal:
         """Return until when a lease can be trusted that was asked for at `sent`, both as `Clock.boottime`."""
         return sent + self._ttl - self._margin
 
-    def add(self, held: Held, sent: float, on_lost: Callable[[LeaseLost], object]) -> None:
-        """Keep a lease alive that was asked for at `sent` (`Clock.boottime`), until it is removed or lost.
+    def add(self, held: Held, sent: float, on_lost: OnLost) -> None:
+        """Keep a lease alive; see `add_all`."""
+        self.add_all([(held, on_lost)], sent)
 
-        One that cannot be trusted any more, as the answer came late or this process stood still, is lost at once, and
-        told to be so before this returns: nothing is to begin under it.
+    def add_all(self, leases: Sequence[tuple[Held, OnLost]], sent: float) -> None:
+        """Keep leases alive that were asked for at `sent` (`Clock.boottime`), until they are removed or lost.
+
+        Those that cannot be trusted any more, as the answer came late or this process stood still, are lost at once,
+        and told to be so before this returns: nothing is to begin under them.
 
         Raises:
-            RuntimeError: The system starts no more threads; the lease is not kept alive.
+            RuntimeError: The system starts no more threads; the leases are not kept alive.
         """
-        lease = _Lease(held, self.deadline_of(sent), on_lost)
+        if not leases:
+            return
+        deadline = self.deadline_of(sent)
         with self._lock:
-            is_first = not self._leases
+            if not self._leases:
+                self._next_at = sent + self._period
+                self._is_slow = False
             if not self._has_thread:
                 threads.start("tasker-renewal", self._run)  # it waits for the lock
                 self._has_thread = True
-            elif is_first:
+            elif self._next_at < self._looks_at:
                 self._bell.ring()
-            if is_first:
-                self._next_at = sent + self._period
-                self._is_slow = False
-            self._leases[held] = lease
-        if lease.deadline <= clock.current().boottime():
+            self._needed_at = sent
+            self._leases.update((held.id, _Lease(held, deadline, on_lost)) for held, on_lost in leases)
+        if deadline <= clock.current().boottime():
             self._tell_the_late()
 
     def remove(self, held: Held) -> None:
         """Let a lease go."""
         with self._lock:
-            self._leases.pop(held, None)
+            lease = self._leases.get(held.id)
+            if lease is not None and lease.held.token == held.token:
+                del self._leases[held.id]
 
     def close(self) -> None:
         """End the thread; the leases that are left are not renewed any more.
@@ -153,30 +164,29 @@ class Renewal:
             asking.wait(self._call_limit)
 
     def _run(self) -> None:
-        while True:
+        while self._is_needed():
             pause = self._pause()
-            if pause is None:
-                is_needed = not self._is_closed and self._bell.wait(_IDLE_FOR)
-                if not is_needed and self._is_idle():
-                    return
-            elif pause > 0:
-                self._bell.wait(min(pause, _LOOK_EVERY))
+            if pause > 0:
+                self._bell.wait(pause)
             else:
                 self._tell_the_late()
                 self._renew_all()
 
-    def _is_idle(self) -> bool:
-        """Tell whether the thread may end; the next lease starts another."""
+    def _is_needed(self) -> bool:
+        """Tell whether the thread is to go on; if it ends, the next lease starts another."""
         with self._lock:
-            self._has_thread = bool(self._leases)
-            return not self._has_thread
+            is_idle = self._is_closed or clock.current().boottime() >= self._needed_at + _IDLE_FOR
+            self._has_thread = bool(self._leases) or not is_idle
+            return self._has_thread
 
-    def _pause(self) -> float | None:
-        """Return the seconds until there is something to do; `None` if there is nothing."""
+    def _pause(self) -> float:
+        """Return the seconds until there may be something to do."""
         with self._lock:
-            if not self._leases:
-                return None
-            return min(self._first_deadline(), self._next_at) - clock.current().boottime()
+            now = clock.current().boottime()
+            # Leases that come and go need not wake the thread if it looks before the first of them is to be renewed.
+            next_at = min(self._first_deadline(), self._next_at) if self._leases else now + self._period
+            self._looks_at = min(next_at, now + _LOOK_EVERY)
+            return self._looks_at - now
 
     def _first_deadline(self) -> float:
         return min(lease.deadline for lease in self._leases.values())
@@ -191,12 +201,12 @@ class Renewal:
         now = clock.current()
         with self._lock:
             sent = now.boottime()
-            asked = dict(self._leases)
+            asked = list(self._leases.values())
             left = self._first_deadline() - sent if asked else 0.0
             if left <= 0 or self._next_at > sent:
                 return
             self._asking = Gate()
-        reply = self._ask(tuple(asked), min(self._call_limit, left))
+        reply = self._ask([lease.held for lease in asked], min(self._call_limit, left))
         took = now.boottime() - sent
         with self._lock:
             self._next_at = sent + self._period if reply else now.boottime() + min(_RETRY_AFTER, self._period)
@@ -239,21 +249,23 @@ class Renewal:
             self._on_late(took, self._period)
         self._is_slow = is_late or has_failed
 
-    def _apply(self, asked: dict[Held, _Lease], reply: Renewed, deadline: float) -> None:
+    def _apply(self, asked: Sequence[_Lease], reply: Renewed, deadline: float) -> None:
+        gone: list[_Lease] = []
         with self._lock:
-            for held, lease in asked.items():
-                if held.id in reply.kept:
+            for lease in asked:
+                if lease.held.id in reply.kept:
                     lease.deadline = deadline
-        gone = [lease for held, lease in asked.items() if held.id not in reply.kept]
+                else:
+                    gone.append(lease)
         self._lose(gone, "the store has given the lease to another, or has lost it")
 
     def _lose(self, leases: Sequence[_Lease], why: str) -> None:
         for lease in leases:
             with self._lock:
                 # Let go or replaced in the meantime: no news for anyone.
-                is_current = self._leases.get(lease.held) is lease
+                is_current = self._leases.get(lease.held.id) is lease
                 if is_current:
-                    del self._leases[lease.held]
+                    del self._leases[lease.held.id]
             if is_current:
                 lease.on_lost(LeaseLost(f"{lease.held.id!r}: {why}"))
 

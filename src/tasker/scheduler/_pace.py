@@ -11,7 +11,7 @@ Two rules:
   instances.
 
 What stops or is given back is recorded at once, whatever it costs. Asking a store in this process costs nothing: there
-only what comes within 2 ms is gathered, to share the work of waking up.
+only what comes within 4 ms is gathered, to share the work of waking up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from tasker._core import clock
 
 _GATHER = 0.020
-_GATHER_LOCALLY = 0.002
+_GATHER_LOCALLY = 0.004
 # Others are quicker, so ask less often: after a claim that won little of more than a few, as those may have been
 # refused for another reason, and after some in a row that won nothing.
 _AFTER_WINNING_LITTLE = 0.200

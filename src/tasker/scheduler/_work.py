@@ -28,6 +28,7 @@ from tasker.lease.renewal import Renewal
 from tasker.ports import (
     FORMAT,
     Answer,
+    Claimed,
     Definition,
     Ending,
     Grant,
@@ -432,9 +433,7 @@ class Work:
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
-        for grant in claimed.grants:
-            self._announce.claimed(grant, claimed.now)
-            self._start(self._roster[grant.id], grant, sent)
+        self._start_all(claimed, sent)
         for state in claimed.refused:
             self._learn(self._roster[state.id], state, claimed.now)
         if len(claimed.grants) + len(claimed.refused) < len(proposals):
@@ -490,10 +489,21 @@ class Work:
             else:
                 self._agenda.put(entry, self._link.now() + random.randint(*_LOCKED_AGAIN))
 
-    def _start(self, entry: Entry, grant: Grant, sent: float) -> None:
-        host = entry.host
-        ctx = host.ctx.with_value(RUN, partial(run_of, grant, self._owner))
-        active = ActiveRun(entry, grant, ctx, sent)
+    def _start_all(self, claimed: Claimed, sent: float) -> None:
+        """Start what a claim has won that was sent at `sent` (`Clock.boottime`)."""
+        granted = [self._granted(grant, sent) for grant in claimed.grants]
+        # First: nothing runs without somebody who renews its lease.
+        self._renewal.add_all([(active.held, partial(self._lost, active)) for active in granted], sent)
+        for active in granted:
+            self._announce.claimed(active.grant, claimed.now)
+            self._start(active)
+
+    def _granted(self, grant: Grant, sent: float) -> ActiveRun:
+        entry = self._roster[grant.id]
+        return ActiveRun(entry, grant, entry.host.ctx.with_value(RUN, partial(run_of, grant, self._owner)), sent)
+
+    def _start(self, active: ActiveRun) -> None:
+        entry, grant = active.entry, active.grant
         self._runs.add(active)
         entry.misses = 0
         entry.note_grant(grant)
@@ -502,10 +512,10 @@ class Work:
             self._runs.end(active, final_loss(entry.definition, grant, self._link.now()))
             self._announce.finished(active, Outcome.LEASE_LOST, None, is_given_up=True)
             return
-        self._renewal.add(active.held, sent, partial(self._lost, active))
         self._announce.started(grant)
+        host = entry.host
         task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
-        start_from_anywhere(task, ctx, host.home, host.variables.copy(), partial(self._ended, active))
+        start_from_anywhere(task, active.ctx, host.home, host.variables.copy(), partial(self._ended, active))
 
     def _retried(self, active: ActiveRun, number: int, error: Exception, wait: float) -> None:
         """Called on the loop of the run."""

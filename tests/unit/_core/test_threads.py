@@ -221,13 +221,53 @@ def test_threads_that_are_just_being_woken_do_not_look_like_a_stall(busy_pool: F
     assert busy_pool.started == 0
 
 
-def test_a_beat_wakes_idle_threads_before_it_starts_any(busy_pool: FakePool) -> None:
-    idle = threads._Worker(busy_pool, 0)
-    busy_pool._idle.append(idle)
+def idle_worker(pool: _Pool) -> threads._Worker:
+    """Put a thread that was never started among the idle ones."""
+    worker = threads._Worker(pool, 0)
+    pool._idle.append(worker)
+    return worker
 
-    busy_pool._beat()
 
-    assert (busy_pool.started, idle.job) == (0, nothing)
+def is_woken(worker: threads._Worker) -> bool:
+    return worker.gate.acquire(blocking=False)
+
+
+def test_a_burst_of_jobs_wakes_one_idle_thread() -> None:
+    pool = FakePool()
+    idle = [idle_worker(pool) for _ in range(3)]
+
+    for _ in range(10):
+        pool.submit(nothing)
+
+    assert [is_woken(worker) for worker in idle] == [False, False, True]
+    assert (pool.started, pool._is_beating, len(pool._queue)) == (0, False, 10)
+
+
+def test_a_thread_that_leaves_jobs_behind_wakes_the_next(busy_pool: FakePool) -> None:
+    idle = [idle_worker(busy_pool) for _ in range(2)]
+
+    for _ in range(2):
+        busy_pool.next_job(threads._Worker(busy_pool, 0))
+
+    assert [is_woken(worker) for worker in idle] == [False, True]  # and that one wakes the other
+
+
+def test_a_thread_that_takes_the_last_job_wakes_nobody(busy_pool: FakePool) -> None:
+    idle = idle_worker(busy_pool)
+    while len(busy_pool._queue) > 1:
+        busy_pool._queue.popleft()
+
+    busy_pool.next_job(threads._Worker(busy_pool, 0))
+
+    assert not is_woken(idle)
+
+
+def test_jobs_that_are_left_behind_where_no_thread_is_idle_start_the_beats(busy_pool: FakePool) -> None:
+    busy_pool._is_beating = False
+
+    busy_pool.next_job(threads._Worker(busy_pool, 0))
+
+    assert busy_pool._is_beating
 
 
 def test_no_more_threads_start_than_jobs_are_queued(busy_pool: FakePool) -> None:

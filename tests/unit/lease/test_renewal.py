@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tasker._core import threads
-from tasker._core.waiting import Gate
+from tasker._core.waiting import Bell, Gate
 from tasker.errors import LeaseLost, StoreUnavailable, TaskerError
 from tasker.lease.renewal import Renewal
 from tasker.ports import Held, Renewed
@@ -442,6 +442,21 @@ class TestThread:
         clock.advance(30)
 
         assert store.times() == [14, 19, 24, 29, 34, 39]
+
+    def test_leases_that_come_and_go_wake_it_once(
+        self, clock: VirtualClock, renewal: Renewal, holder: Holder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        renewal.add(A, 0, holder.lose)
+        renewal.remove(A)
+        clock.advance(0.5)
+        rings: list[float] = []
+        monkeypatch.setattr(Bell, "ring", lambda bell: rings.append(clock.elapsed))
+
+        for _ in range(100):
+            renewal.add(A, clock.elapsed, holder.lose)
+            renewal.remove(A)
+
+        assert rings == []
 
     def test_it_looks_at_the_clock_each_second_since_suspension_wakes_nobody(
         self, clock: VirtualClock, store: Store, renewal: Renewal, holder: Holder, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ import pytest
 
 import tasker
 from tasker import Context, LeaseLost, Run, StoreUnavailable, TaskerError, schedule
+from tasker._core import threads
 from tasker._core.waiting import Gate
 from tasker.ports import FORMAT, UNREADABLE, Action, Claimed, Definition, Done, Held, Outcome, Proposal, ScheduleState
 from tasker.store import memory
@@ -796,6 +797,23 @@ class TestStoresThatFail:
 
         with pytest.raises(TaskerError, match="the server is too old"):
             tasker.run(scheduler_on(way).with_schedule("job", EACH_SECOND, journal.noting()))
+
+        assert journal.lines() == []
+
+    def test_nothing_runs_where_no_thread_can_be_started_that_renews_leases(
+        self, way: Way, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = threads.start
+
+        def start_others(name: str, target: Callable[[], object]) -> object:
+            if name == "tasker-renewal":
+                raise RuntimeError("can't start new thread")
+            return start(name, target)
+
+        monkeypatch.setattr(threads, "start", start_others)
+
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            tasker.run(scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting()))
 
         assert journal.lines() == []
 
