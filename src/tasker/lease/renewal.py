@@ -82,6 +82,7 @@ class Renewal:
         self._ttl = ttl
         self._micros = round(ttl * 1_000_000)
         self._margin = min(max(1.0, ttl / 15), ttl / 5)
+        self._unconfirmed = f"the store has not confirmed the lease within {ttl - self._margin:g} s"
         self._period = ttl / _TIMES
         self._call_limit = call_limit
         self._on_late = _log_late if on_late is None else on_late
@@ -125,9 +126,15 @@ class Renewal:
         Raises:
             RuntimeError: The system starts no more threads; the leases are not kept alive.
         """
-        if not leases:
-            return
         deadline = self.deadline_of(sent)
+        if deadline <= clock.current().boottime():
+            # Not taken in first: the renewal's thread might be the one to tell, and not have done so yet.
+            for held, on_lost in leases:
+                on_lost(_loss(held, self._unconfirmed))
+        elif leases:
+            self._take_in([_Lease(held, deadline, on_lost) for held, on_lost in leases], sent)
+
+    def _take_in(self, leases: Sequence[_Lease], sent: float) -> None:
         with self._lock:
             if not self._leases:
                 self._next_at = sent + self._period
@@ -138,9 +145,7 @@ class Renewal:
             elif self._next_at < self._looks_at:
                 self._bell.ring()
             self._needed_at = sent
-            self._leases.update((held.id, _Lease(held, deadline, on_lost)) for held, on_lost in leases)
-        if deadline <= clock.current().boottime():
-            self._tell_the_late()
+            self._leases.update((lease.held.id, lease) for lease in leases)
 
     def remove(self, held: Held) -> None:
         """Let a lease go."""
@@ -195,7 +200,7 @@ class Renewal:
         now = clock.current().boottime()
         with self._lock:
             late = [lease for lease in self._leases.values() if lease.deadline <= now]
-        self._lose(late, f"the store has not confirmed the lease within {self._ttl - self._margin:g} s")
+        self._lose(late, self._unconfirmed)
 
     def _renew_all(self) -> None:
         now = clock.current()
@@ -267,7 +272,11 @@ class Renewal:
                 if is_current:
                     del self._leases[lease.held.id]
             if is_current:
-                lease.on_lost(LeaseLost(f"{lease.held.id!r}: {why}"))
+                lease.on_lost(_loss(lease.held, why))
+
+
+def _loss(held: Held, why: str) -> LeaseLost:
+    return LeaseLost(f"{held.id!r}: {why}")
 
 
 def _log_late(took: float, period: float) -> None:

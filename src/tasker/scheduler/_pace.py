@@ -7,14 +7,18 @@ Two rules:
 - Statements are paid for from a credit: ten a second for each 64 runs, the first 64 of them in advance, and two more.
   So what happens now and then is sent at once, what is spread over the second gathers for some tens of milliseconds,
   and a herd pays for itself: a quarter of what its runs are worth is kept until their ends are recorded, as they may
-  end one after another. The number of statements grows neither with the number of schedules nor with that of the
-  instances.
+  end one after another. Instances that take slots from each other share the twelve statements of a second in which
+  there is little to do, down to three for each. So the number of statements grows neither with the number of schedules
+  nor, until then, with that of the instances, and a slot waits no longer for many instances than for one.
 
-What stops or is given back is recorded at once, whatever it costs. Asking a store in this process costs nothing: there
-only what comes within 4 ms is gathered, to share the work of waking up.
+What stops or is given back is recorded at once, and what the bell was rung for is claimed at once, whatever it costs.
+Asking a store in this process costs nothing: there only what comes within 4 ms is gathered, to share the work of waking
+up.
 """
 
 from __future__ import annotations
+
+import math
 
 from tasker._core import clock
 
@@ -30,6 +34,10 @@ _AFTER_LOSING = 0.250
 _A_SECOND = 2.0
 _A_RUN = 10 / 64
 _A_QUIET_SECOND = 12.0
+# What is left of that where many share it, so that the last of a crowd that has died still asks in time; and for so
+# long after a loss others are taken to be there.
+_A_CROWDED_SECOND = 3.0
+_CROWDED_FOR = 5.0
 # What is kept of the credit: so much, and this share of what the last runs were worth.
 _MOST = 2.0
 _KEPT = 0.25
@@ -46,6 +54,8 @@ class Pace:
         self._runs = 0
         self._since = clock.current().boottime()
         self._losses = 0
+        self._lost_at = -math.inf
+        self._quiet = _A_QUIET_SECOND
         self._claim_at = self._record_at = 0.0
 
     @property
@@ -64,9 +74,9 @@ class Pace:
         if self._is_local:
             return 0.0
         missing = 1 - self._credit
-        return self._since + max(0.0, min(missing / _A_QUIET_SECOND, (missing - self._runs * _A_RUN) / _A_SECOND))
+        return self._since + max(0.0, min(missing / self._quiet, (missing - self._runs * _A_RUN) / _A_SECOND))
 
-    def note_claim(self, won: int, wanted: int, *, is_busy: bool, is_full: bool = False) -> None:
+    def note_claim(self, won: int, wanted: int, *, is_busy: bool, is_full: bool = False, crowd: int = 1) -> None:
         """Note that a claim was sent.
 
         Args:
@@ -74,8 +84,13 @@ class Pace:
             wanted: How many it could have won.
             is_busy: Whether more may be claimed together soon.
             is_full: Whether it won all that may run: what may be claimed next was gathered by recording.
+            crowd: How many instances there are, this one included; it matters only where others take what is wanted.
         """
         now = self._pay()
+        if won < wanted:
+            self._lost_at = now
+        is_crowded = now < self._lost_at + _CROWDED_FOR
+        self._quiet = max(_A_CROWDED_SECOND, _A_QUIET_SECOND / crowd) if is_crowded else _A_QUIET_SECOND
         self._runs += won
         if won:
             self._most = max(_MOST, won * _A_RUN * _KEPT)
@@ -93,6 +108,11 @@ class Pace:
         """Claim nothing for so long, as nothing would be given."""
         self._claim_at = max(self._claim_at, clock.current().boottime() + seconds)
 
+    def hurry(self) -> None:
+        """Let the next claim be sent at once."""
+        self._claim_at = 0.0
+        self._credit = max(1.0, self._credit)
+
     def note_record(self) -> None:
         """Note that a recording was sent."""
         self._record_at = self._pay() + self._gather
@@ -100,7 +120,7 @@ class Pace:
     def _pay(self) -> float:
         now = clock.current().boottime()
         seconds = now - self._since
-        earned = max(seconds * _A_QUIET_SECOND, seconds * _A_SECOND + self._runs * _A_RUN)
+        earned = max(seconds * self._quiet, seconds * _A_SECOND + self._runs * _A_RUN)
         self._credit = min(self._most, self._credit + earned) - 1
         self._since, self._runs = now, 0
         return now

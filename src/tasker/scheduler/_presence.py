@@ -1,6 +1,7 @@
 """One instance among the others: it says that it lives, hears whether it shall drain, and sees who comes and goes.
 
-For people only: nothing that is decided about a slot depends on what is said here, and so nothing waits for it.
+For people, and for the pace of those who share the work: nothing that is decided about a slot depends on what is said
+here, and so nothing waits for it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class Presence:
     def next_at(self) -> float:
         """When there is something to do, as `Clock.boottime`."""
         return min(self._beat_at, self._look_at)
+
+    @property
+    def crowd(self) -> int:
+        """How many instances were alive when that was looked at last, this one included."""
+        return 1 + len(self._others or ())
 
     def beat_soon(self) -> None:
         """Ask at once what is wanted of this instance: the bell was rung."""

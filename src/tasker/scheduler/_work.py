@@ -392,6 +392,8 @@ class Work:
         if polled.epoch != self._epoch:
             self._presence.beat_soon()
         self._epoch = polled.epoch
+        if polled.states:
+            self._pace.hurry()
         for state in polled.states:
             entry = self._roster.get(state.id)
             if entry is not None and entry.id not in self._to_register:
@@ -429,7 +431,8 @@ class Work:
         won, wanted = len(claimed.grants), min(free, len(proposals))
         self._reach = min(self._reach * _FURTHER, _AT_MOST) if won < wanted else 1
         # With as many as may run at once there is nothing to gather for until ends were.
-        self._pace.note_claim(won, wanted, is_busy=bool(self._runs), is_full=won == free)
+        is_busy, crowd = bool(self._runs), self._presence.crowd
+        self._pace.note_claim(won, wanted, is_busy=is_busy, is_full=won == free, crowd=crowd)
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
@@ -467,7 +470,7 @@ class Work:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
         # For the pace it is a claim of one, however many are skipped: nothing runs, pays, or ends for them.
-        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._runs))
+        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._runs), crowd=self._presence.crowd)
         for skip in skips:
             entry = self._roster[skip.id]
             if skip.id in done.ids:

@@ -72,6 +72,46 @@ def test_who_wins_little_asks_less_often_and_who_wins_nothing_still_less(pace: P
     assert pace.claim_at == pytest.approx(clock.boottime() + 0.25)
 
 
+def claims(pace: Pace, clock: VirtualClock, times: int) -> float:
+    """Claim one slot after another, as soon as each may be, and return how many that were in a second."""
+    begun = clock.boottime()
+    for _ in range(times):
+        clock.advance(max(0.0, pace.claim_at - clock.boottime()))
+        pace.note_claim(1, 1, is_busy=True, crowd=4)
+    return times / (clock.boottime() - begun)
+
+
+def test_those_who_take_slots_from_each_other_share_what_one_alone_may_send(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(0, 1, is_busy=True, crowd=4)
+
+    assert claims(pace, clock, 13) == pytest.approx(3, abs=0.5)
+
+
+def test_whoever_has_lost_nothing_for_a_while_asks_as_if_alone(pace: Pace, clock: VirtualClock) -> None:
+    pace.note_claim(0, 1, is_busy=True, crowd=4)
+    clock.advance(5)
+    pace.note_claim(1, 1, is_busy=True, crowd=4)
+
+    assert claims(pace, clock, 50) == pytest.approx(12, abs=0.5)
+
+
+def test_the_last_of_a_large_crowd_still_asks_three_times_a_second(pace: Pace, clock: VirtualClock) -> None:
+    for _ in range(10):
+        pace.note_claim(0, 1, is_busy=False, crowd=100)
+
+    assert pace.affordable_at - clock.boottime() == pytest.approx(9 / 3, abs=0.4)
+
+
+def test_what_is_rung_for_is_claimed_at_once_whatever_it_costs(pace: Pace, clock: VirtualClock) -> None:
+    for _ in range(10):
+        pace.note_claim(0, 64, is_busy=False)
+    assert pace.claim_at > clock.boottime()
+
+    pace.hurry()
+
+    assert pace.claim_at <= clock.boottime()
+
+
 def test_ends_that_nothing_can_be_gathered_with_wait_for_credit_only(pace: Pace, clock: VirtualClock) -> None:
     pace.note_claim(64, 64, is_busy=False, is_full=True)
     pace.note_record()

@@ -1307,6 +1307,22 @@ def test_what_is_asked_for_by_hand_runs_once_however_many_instances_there_are(
     assert [record.manual for record in store.history("job", 10)] == [True]
 
 
+def test_what_is_asked_for_by_hand_does_not_wait_behind_all_that_is_due(
+    way: Way, store: SteadyStore, journal: Journal
+) -> None:
+    scheduler = scheduler_on(way)
+    scheduler.add("rare", DAILY, journal.noting())
+    for number in range(40):  # more than can be claimed one by one
+        anchor = START + timedelta(milliseconds=25 * number)
+        scheduler.add(f"job {number}", schedule.Interval(seconds=1, anchor=anchor), lambda: None)
+
+    asked = [10.51 + 3 * number for number in range(10)]
+    run_for(45, scheduler, *[after(when, lambda: store.control(Action.TRIGGER, ["rare"])) for when in asked])
+
+    heard = [min(poll for poll in way.called("poll") if poll >= when) for when in asked]
+    assert [each.at for each in journal.started] == pytest.approx(heard, abs=0.001)
+
+
 def test_paused_is_paused_in_all_instances_within_a_second(store: SteadyStore, journal: Journal) -> None:
     instances = [scheduler_on(Way(store)).with_schedule("job", EACH_SECOND, journal.noting()) for _ in range(2)]
 
