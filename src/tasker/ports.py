@@ -23,7 +23,7 @@ The life of a row:
 | expired | yes | yes | now or earlier | `claim` by another: held, same slot, next attempt; or as held, until then |
 | returned | no | yes | no | `claim` by anyone: held, same slot, next attempt, at once |
 
-A paused row is not claimed, whatever its state, unless a manual run was requested.
+A paused row is not claimed, whatever its state, unless a manual run was requested, or one was given back or died.
 A row whose `format` is newer than `FORMAT` is never changed by anything.
 
 Beside the rows a store knows the **instances** that run them: for people, and to drain one of them. No decision about

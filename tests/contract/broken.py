@@ -215,6 +215,14 @@ class NoPause(memory.Store):
         return reply
 
 
+class PausesWhatWasAskedFor(memory.Store):
+    """Gives no manual run of a paused schedule a second time."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        wanted = [each for each in proposals if not (self._rows[each.id].paused and self._rows[each.id].manual)]
+        return super().claim(owner, ttl, capacity, wanted)
+
+
 class TokenWithoutClock(memory.Store):
     """Counts tokens from 1, so that they start again with a lost row."""
 

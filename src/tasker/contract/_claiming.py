@@ -116,6 +116,15 @@ class Claiming(StoreSteps):
         assert is_refused(store, "returned")
         assert is_refused(store, "expired")
 
+    def test_a_manual_run_of_a_paused_row_is_started_again(self) -> None:
+        store = self.start("returned", "expired")
+        store.control(Action.PAUSE, None)
+        store.control(Action.TRIGGER, None)
+        finish(store, take(store, "returned"), Outcome.INTERRUPTED)
+        expire(store, take(store, "expired", ttl=self.short()))
+        again = [take(store, id, owner=B) for id in ("returned", "expired")]
+        assert [(grant.manual, grant.attempt) for grant in again] == [(True, 2)] * 2
+
     def test_no_more_is_given_than_there_is_capacity_for(self) -> None:
         ids = [f"job {number}" for number in range(10)]
         store = self.start(*ids)

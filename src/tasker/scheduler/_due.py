@@ -14,6 +14,8 @@ from tasker.scheduler._plan import Plan
 
 # With `misfire="skip"`, a slot may start this late without counting as missed, unless `late` says otherwise.
 PUNCTUAL = 30_000_000
+# How soon to look again at what is held, if more waits behind it: a normal end rings no bell.
+_SOON = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def decide(plan: Plan, state: Facts, now: int) -> Decision:
         return Wait(None)
     if _is_held(state, now):
         return Wait(_when_to_look_again(plan, state, now))
-    if state.requested is not None:
+    if state.requested is not None or state.manual:
         return _what_is_in_the_row(state)
     if state.paused is not None:
         return Wait(None)
@@ -82,8 +84,26 @@ def _is_held(state: Facts, now: int) -> bool:
 
 def _when_to_look_again(plan: Plan, state: Facts, now: int) -> int | None:
     # Its holder may renew for long, but also be done at any moment and free the next slot.
-    following = plan.next_after(now)
-    return state.lease_until if following is None else min(state.lease_until or following, following)
+    times = [state.lease_until, plan.next_after(now), now + _SOON if _is_waited_for(plan, state, now) else None]
+    return min(time for time in times if time is not None)
+
+
+def _is_waited_for(plan: Plan, state: Facts, now: int) -> bool:
+    """Whether more is to run as soon as the holder is done, which runs that itself unless it leaves or is drained."""
+    if state.requested is not None:
+        return True
+    policy = plan.policy
+    if state.paused is not None or plan.counts_from_last_run:
+        return False
+    if policy.overlap == "skip" and policy.misfire != "run_all":
+        return False
+    following = plan.next_after(_decided_by_holder(state))
+    return following is not None and following <= now
+
+
+def _decided_by_holder(state: Facts) -> int:
+    """Return up to where all is decided once the holder is done."""
+    return state.decided if state.manual else max(state.decided, state.slot or 0)
 
 
 def _what_is_in_the_row(state: Facts) -> Run:
@@ -106,8 +126,7 @@ def _guess(plan: Plan, state: Facts, now: int) -> Run:
         # The holder may also have given its slot back as it was: no later one may be proposed before that.
         return _what_is_in_the_row(state)
     if state.requested is None and state.paused is None:
-        decided = state.decided if state.manual else max(state.decided, state.slot or 0)
-        decision = _decide_idle(plan, state, decided, now)
+        decision = _decide_idle(plan, state, _decided_by_holder(state), now)
         if isinstance(decision, Run):
             return decision
     return _what_is_in_the_row(state)

@@ -61,7 +61,7 @@ class Host:
 class Entry(Known):
     """A definition while it is run by this instance. All that changes belongs to the driver's thread."""
 
-    __slots__ = ("active", "definition", "due", "error", "host", "id", "is_leaving", "misses", "place")
+    __slots__ = ("active", "definition", "due", "error", "host", "id", "is_leaving", "misses", "place", "until_trim")
 
     def __init__(self, definition: Definition, host: Host) -> None:
         """Make the entry for one use of a definition."""
@@ -77,6 +77,8 @@ class Entry(Known):
         """When the agenda has it."""
         self.place = 0
         """Where the agenda has it; the agenda owns both of these fields."""
+        self.until_trim = 1
+        """After how many more records its history is looked at; the trimming owns this field."""
 
     @property
     def is_ignored(self) -> bool:

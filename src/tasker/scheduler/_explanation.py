@@ -152,7 +152,7 @@ def _why_held(
 def _why_free(state: ScheduleState, at: datetime, next_slots: tuple[datetime, ...]) -> str:
     if state.requested is not None:
         return f"a run was asked for by hand {_ago(instant_of(state.requested), at)}, and waits for an instance"
-    if state.paused_at is not None:
+    if state.paused_at is not None and not state.manual:
         return f"paused {_ago(state.paused_at, at)}"
     if state.slot_at is not None:
         return f"its slot {_said(state.slot_at)} was given back, and waits for an instance to start it again"

@@ -11,6 +11,8 @@ from tasker.errors import StoreUnavailable
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+# Who has not asked again for so long asks no more: what was wanted is not needed, or somebody else has done it.
+_GIVEN_UP_AFTER = 2 * _LONGEST_PAUSE
 
 
 class _Reply(Protocol):
@@ -29,7 +31,7 @@ class Link:
     in the middle of the call. The wall clock of this machine is never looked at.
 
     A store may answer one question and not another: one that is read-only, or whose disk is full. So it is back only
-    when each operation that failed has succeeded.
+    when each operation that failed has succeeded, or is not asked for any more.
     """
 
     def __init__(self) -> None:
@@ -42,7 +44,8 @@ class Link:
         self._offset: float | None = None
         self._pause = 0.0
         self._retry_at = 0.0
-        self._failing: set[str] = set()
+        self._failing: dict[str, float] = {}
+        """When each operation that fails did so last; one that is still wanted does so again within a pause."""
 
     @property
     def is_down(self) -> bool:
@@ -82,7 +85,7 @@ class Link:
         except StoreUnavailable as error:
             self._note_down(name, error)
             raise
-        if name in self._failing:
+        if self._failing:
             self._note_up(name)
         return reply
 
@@ -91,16 +94,18 @@ class Link:
         return max(0.0, self._retry_at - clock.current().boottime()) if self.is_down else 0.0
 
     def _note_up(self, name: str) -> None:
-        self._failing.remove(name)
+        now = clock.current().boottime()
+        self._failing.pop(name, None)
+        self._failing = {each: at for each, at in self._failing.items() if at > now - _GIVEN_UP_AFTER}
         if not self._failing:
             self._pause = 0.0
-            self.on_up(clock.current().boottime() - self._down_at)
+            self.on_up(now - self._down_at)
 
     def _note_down(self, name: str, error: StoreUnavailable) -> None:
         if not self.is_down:
             self._down_at = clock.current().boottime()
             self.on_down(error)
-        self._failing.add(name)
+        self._failing[name] = clock.current().boottime()
         self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
         self._retry_at = clock.current().boottime() + self._pause * random.uniform(0.5, 1.0)
 

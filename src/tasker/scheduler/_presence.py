@@ -6,13 +6,16 @@ here, and so nothing waits for it.
 
 from __future__ import annotations
 
-from functools import partial
+import logging
 
 from tasker._core import clock
+from tasker.errors import StoreUnavailable
 from tasker.ports import Instance, Store
 from tasker.scheduler._announcer import Announcer
 from tasker.scheduler._link import Link
 from tasker.scheduler._settings import Settings
+
+logger: logging.Logger = logging.getLogger("tasker")
 
 # Beats in the course of one lease.
 _BEATS = 3
@@ -64,14 +67,18 @@ class Presence:
         self._beat_at = 0.0
 
     def go_on(self) -> None:
-        """Say and look what is due."""
+        """Say and look what is due; if that fails, it can wait, and does not keep the store from being asked more."""
         now = clock.current().boottime()
-        if now >= self._beat_at:
-            self._beat()
-            self._beat_at = now + self._period
-        if now >= self._look_at:
-            self._look_at = now + self._look_every  # also if it fails: it can wait
-            self._look()
+        try:
+            if now >= self._beat_at:
+                self._beat_at = now + self._period
+                self._beat()
+            if now >= self._look_at:
+                self._look_at = now + self._look_every
+                self._look()
+        except StoreUnavailable as error:
+            logger.debug("%s could not say that it is there, or see who else is: %s", self._name, error)
+            self._beat_at = self._look_at = clock.current().boottime() + self._look_every
 
     def leave(self) -> None:
         """Say that this instance is gone, unless nobody listens."""
@@ -79,7 +86,7 @@ class Presence:
             self._store.leave([self._owner])
 
     def _beat(self) -> None:
-        beaten = self._link.ask("beat", partial(self._store.beat, self._owner, self._name, self._version))
+        beaten = self._store.beat(self._owner, self._name, self._version)
         self._is_known = True
         if beaten.is_draining != self.is_draining:
             self.is_draining = beaten.is_draining

@@ -74,7 +74,8 @@ class Scheduler(Task):
             lease: How long the slot of an instance that died stays taken; renewed at each third of that.
             max_attempts: How often a slot is started that is never answered for (its instance dies, its lease is lost),
                 before it is given up; at least 1. Interruptions do not count.
-            history: How many records are kept for each schedule, at least 1; none becomes older than 30 days.
+            history: How many records are kept for each schedule, at least 1, and for a while a tenth more; those that
+                are older than 30 days are deleted once a day.
 
         Raises:
             TypeError: An argument is of the wrong type.

@@ -53,6 +53,7 @@ from tasker.scheduler._presence import Presence
 from tasker.scheduler._roster import Roster
 from tasker.scheduler._run import RUN, run_of
 from tasker.scheduler._settings import Settings
+from tasker.scheduler._trimming import Trimming
 from tasker.scheduler._under_way import UnderWay
 
 logger: logging.Logger = logging.getLogger("tasker")
@@ -64,7 +65,6 @@ _FURTHER = 16
 _DONE_SOON = 300_000
 _FEW = 64
 _POLL_EVERY = 1.0
-_TRIM_EVERY = 30.0
 _REGISTER_EVERY = 24 * 3600.0
 # What rings no bell is that somebody has repaired a row, or that a newer version has left it.
 _READ_AGAIN_EVERY = 5.0
@@ -103,19 +103,19 @@ class Work:
         self._runs = UnderWay(settings.max_running)
         self._to_register: dict[str, Entry] = {}
         self._unsure: set[str] = set()
-        self._to_trim: set[str] = set()
         self._agenda = Agenda()
         self._link = Link()
         self._announce = Announcer(self._name, self._owner, self._link.now)
         self._link.on_down, self._link.on_up = self._announce.store_down, self._announce.store_up
         is_local = isinstance(store, Local)
         self._presence = Presence(store, self._link, settings, self._announce, is_local=is_local)
+        self._trimming = Trimming(store, self._link, settings)
         self._renewal = Renewal(
             store.renew, self._owner, settings.lease, store.call_limit, on_late=self._announce.renewal_late
         )
         self._epoch: int | None = None
         self._fatal: BaseException | None = None
-        self._poll_at = self._trim_at = 0.0
+        self._poll_at = 0.0
         self._pace = Pace(is_local=is_local)
         # How many times what it can run a claim asks for: more and more while others are quicker, as what they have
         # done is learned only by asking. Who asks for less than they do in the meantime would never catch up.
@@ -250,7 +250,7 @@ class Work:
         if self._epoch is not None:
             self._presence.go_on()
         self._claim()
-        self._trim()
+        self._trimming.go_on()
 
     def _register(self) -> None:
         self._register_again()
@@ -277,8 +277,11 @@ class Work:
             self._register_again_at = now + _REGISTER_EVERY
         if is_daily or now >= self._read_again_at:
             self._read_again_at = math.inf
-            again = (entry for entry in self._roster if is_daily or entry.is_ignored)
-            self._to_register.update((entry.id, entry) for entry in again if not entry.is_leaving)
+            for entry in self._roster:
+                if (is_daily or entry.is_ignored) and not entry.is_leaving:
+                    self._to_register[entry.id] = entry
+                if is_daily:
+                    self._trimming.note_age(entry)
 
     def _define(self, entry: Entry, now: int) -> Definition | None:
         plan = entry.definition
@@ -372,13 +375,13 @@ class Work:
     def _recorded(self, ending: Ending, answer: Answer, now: int) -> None:
         active = self._runs.remove(ending.id)
         self._renewal.remove(active.held)
-        for passed in ending.passed if answer is Answer.RECORDED else ():
+        for passed in ending.passed if answer is not Answer.LOST else ():
             self._announce.skipped(ending.id, passed)
         entry = active.entry
-        self._to_trim.add(ending.id)
         if answer is Answer.LOST:
             self._announce.not_recorded(active.grant, ending.outcome, is_lost=True)
         else:
+            self._trimming.note_records(entry, 1 + len(ending.passed))
             entry.note_end(active.grant, ending, now)
         if not entry.is_leaving:
             self._consider(entry, now)
@@ -397,6 +400,7 @@ class Work:
         for state in polled.states:
             entry = self._roster.get(state.id)
             if entry is not None and entry.id not in self._to_register:
+                self._trimming.note_records(entry)  # what was paused or given back may have left a record
                 self._learn(entry, state, polled.now)
 
     def _claim(self) -> None:
@@ -475,6 +479,7 @@ class Work:
             entry = self._roster[skip.id]
             if skip.id in done.ids:
                 self._announce.skipped(skip.id, skip.passed)
+                self._trimming.note_records(entry)
                 entry.decided = skip.through
                 entry.misses = 0
                 if not entry.is_leaving:
@@ -584,15 +589,6 @@ class Work:
                 self.join(following)
         if not self.is_over:
             self.tell_hosts()
-
-    def _trim(self) -> None:
-        now = self._now()
-        if not self._to_trim or now < self._trim_at:
-            return
-        self._trim_at = now + _TRIM_EVERY  # also if it fails: it can wait
-        ids = sorted(self._to_trim)[:_AT_MOST]
-        self._store.trim(ids, self._settings.history, self._link.now() - self._settings.history_age)
-        self._to_trim.difference_update(ids)
 
     def _now(self) -> float:
         return clock.current().boottime()

@@ -67,7 +67,7 @@ def is_claimable(row: Row, proposal: Proposal, now: int) -> bool:
     """Tell whether a slot of this row may be given to whoever proposes it."""
     if row.format > FORMAT or _is_held(row, now):
         return False
-    if row.requested is not None:
+    if row.requested is not None or row.manual:
         return True
     if row.paused is not None:
         return False

@@ -109,6 +109,7 @@ def test_a_schedule_without_more_slots_is_finished() -> None:
         ({"slot": "01-02 04:04", "manual": True}, ("run", "01-01 04:00")),
         ({"paused": "01-01 00:00"}, ("wait", None)),
         ({"paused": "01-01 00:00", "slot": "01-02 04:00"}, ("wait", None)),
+        ({"paused": "01-01 00:00", "slot": "01-02 04:04", "manual": True}, ("run", "01-01 04:00")),
         # Not ours to touch.
         ({"format": FORMAT + 1}, ("wait", None)),
         ({"format": FORMAT + 1, "requested": "01-02 04:04"}, ("wait", None)),
@@ -118,6 +119,41 @@ def test_what_the_row_says_goes_before_the_slots(facts: dict[str, Any], expected
     tolerant = plan(DAILY, misfire="skip", late=1)
 
     assert decided(_due.decide(tolerant, state("01-01 04:00", **facts), at("01-02 04:05"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        ({}, {"requested": "01-03 04:30"}),
+        ({"overlap": "queue"}, {}),
+        ({"misfire": "run_all"}, {}),
+        ({"overlap": "queue"}, {"slot": "01-02 09:00", "manual": True}),
+    ],
+)
+def test_what_waits_for_the_holder_is_looked_at_each_second(policy: dict[str, Any], facts: dict[str, Any]) -> None:
+    held = {"owner": "other", "lease_until": "01-03 04:10", "slot": "01-02 04:00", **facts}
+
+    looked_at = _due.decide(plan(DAILY, **policy), state("01-01 04:00", **held), at("01-03 04:05"))
+
+    assert decided(looked_at) == ("wait", "01-03 04:05:01")
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        ({}, {}),
+        ({"overlap": "queue"}, {"slot": "01-03 04:00"}),
+        ({"overlap": "queue"}, {"paused": "01-02 05:00"}),
+    ],
+)
+def test_where_nothing_waits_for_the_holder_its_lease_is_waited_for(
+    policy: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    held = {"owner": "other", "lease_until": "01-03 04:10", "slot": "01-02 04:00", **facts}
+
+    looked_at = _due.decide(plan(DAILY, **policy), state("01-01 04:00", **held), at("01-03 04:05"))
+
+    assert decided(looked_at) == ("wait", "01-03 04:10")
 
 
 class TestDefinitions:

@@ -160,3 +160,19 @@ def test_a_store_that_answers_only_some_questions_is_not_back(
 
     assert not link.is_down
     assert caplog.messages[1:] == ["the store of me is back"]
+
+
+def test_what_nobody_asks_for_any_more_does_not_keep_the_store_away(
+    clock: VirtualClock, link: Link, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        link.ask("release", fail)
+    clock.advance(9)
+    link.ask("poll", reply(1))
+    assert link.is_down
+
+    clock.advance(1)
+    link.ask("poll", reply(1))
+
+    assert not link.is_down
+    assert sum("is back" in message for message in caplog.messages) == 1

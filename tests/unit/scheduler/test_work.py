@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import tasker
-from tasker import Context, LeaseLost, Run, StoreUnavailable, TaskerError, schedule
+from tasker import Context, LeaseLost, Run, StoreUnavailable, TaskerError, events, schedule
 from tasker._core import threads
 from tasker._core.waiting import Gate
 from tasker.ports import FORMAT, UNREADABLE, Action, Claimed, Definition, Done, Held, Outcome, Proposal, ScheduleState
@@ -715,22 +715,48 @@ class TestStoresThatFail:
 
         assert records(store) == ["succeeded 01-01 00:01", "succeeded 01-01 00:02"]
 
-    @pytest.mark.parametrize("operation", ["register", "poll", "skip", "renew", "release", "states", "trim"])
+    @pytest.mark.parametrize("operation", ["register", "poll", "skip", "renew", "release", "states", "trim", "beat"])
     def test_any_other_answer_that_is_lost_does_no_harm(
-        self, way: Way, store: SteadyStore, journal: Journal, operation: str
+        self, clock: VirtualClock, way: Way, store: SteadyStore, journal: Journal, operation: str
     ) -> None:
+        def job() -> tasker.Task:
+            return scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting(seconds=20), misfire="skip")
+
+        run_for(5, job())
+        clock.advance(335)  # so that slots were missed
+        way.calls.clear()
         way.loses = {operation}
         if operation in ("release", "states"):
             way.loses.add("claim")
-
-        run_for(
-            250,
-            scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting(seconds=1), misfire="skip"),
-            after(100, way.loses.clear),
+        heard: list[str] = []
+        unsubscribe = events.subscribe(
+            lambda event: heard.append(type(event).__name__), events.StoreDown, events.StoreUp
         )
 
-        assert set(journal.slots()) >= {"01-01 00:02", "01-01 00:03", "01-01 00:04"}
-        assert max(Counter(journal.slots()).values()) == 1
+        run_for(300, job(), after(100, way.loses.clear))
+
+        unsubscribe()
+        assert any(when < 440 for when in way.called(operation))
+        assert set(journal.slots()) >= {"01-01 00:08", "01-01 00:09", "01-01 00:10"}
+        # A lease that cannot be renewed is lost, and its slot is started again.
+        assert max(Counter(journal.slots()).values()) == (3 if operation == "renew" else 1)
+        # What is not asked for the sake of a slot says nothing about the store.
+        outages = {"renew": 0, "trim": 0, "beat": 0, "release": 2}.get(operation, 1)
+        assert heard == ["StoreDown", "StoreUp"] * outages
+        assert store.instances() == ()
+
+    @pytest.mark.parametrize("operation", ["beat", "instances", "trim", "leave"])
+    def test_what_is_said_for_people_only_keeps_nothing_waiting(
+        self, store: SteadyStore, journal: Journal, monkeypatch: pytest.MonkeyPatch, operation: str
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise StoreUnavailable("the table is locked")
+
+        monkeypatch.setattr(store, operation, fail)
+
+        run_for(190, scheduler_on(Way(store)).with_schedule("job", EACH_MINUTE, journal.noting()))
+
+        assert journal.slots() == ["01-01 00:01", "01-01 00:02", "01-01 00:03"]
 
     def test_a_stop_while_it_is_away_is_bounded_by_the_lease(
         self, clock: VirtualClock, way: Way, store: SteadyStore, journal: Journal, caplog: pytest.LogCaptureFixture
@@ -1321,6 +1347,37 @@ def test_what_is_asked_for_by_hand_does_not_wait_behind_all_that_is_due(
 
     heard = [min(poll for poll in way.called("poll") if poll >= when) for when in asked]
     assert [each.at for each in journal.started] == pytest.approx(heard, abs=0.001)
+
+
+@pytest.mark.parametrize("end", ["stopped", "drained"])
+@pytest.mark.parametrize("kind", ["requested", "queued", "in order"])
+def test_what_waits_behind_the_last_run_of_an_instance_starts_elsewhere_within_a_second(
+    store: SteadyStore, journal: Journal, kind: str, end: str
+) -> None:
+    def work(ctx: Context) -> None:
+        journal.note("first")
+        with Context.background().with_timeout(10) as rest:  # it ends normally, although it is asked to end
+            rest.wait()
+
+    slots = schedule.At(*[START + timedelta(seconds=second) for second in (60, 61, 62)])
+    policies: dict[str, Any] = {"queued": {"overlap": "queue"}, "in order": {"misfire": "run_all"}}.get(kind, {})
+    rule = DAILY if kind == "requested" else slots
+    leaving, other = scheduler_on(Way(store), name="leaving"), scheduler_on(Way(store))
+    first = leaving.with_schedule("job", rule, work, **policies)
+    steps = [after(8 + 60, lambda: leaving.drain("leaving"))] if end == "drained" else []
+    if kind == "requested":
+        steps += [after(when, lambda: store.control(Action.TRIGGER, ["job"])) for when in (60, 62.3)]
+
+    run_for(
+        100,
+        first if end == "drained" else stopped_after(8 + 60, first),
+        tasker.sequence(lambda ctx: ctx.sleep(61.5), other.with_schedule("job", rule, journal.noting(), **policies)),
+        *steps,
+    )
+
+    one, two, *_ = journal.started
+    assert (one.instance, two.instance) == ("first", "")
+    assert two.at - (one.at + 10) <= 1.05
 
 
 def test_paused_is_paused_in_all_instances_within_a_second(store: SteadyStore, journal: Journal) -> None:

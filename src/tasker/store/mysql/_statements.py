@@ -73,7 +73,7 @@ _GIVEN = Batch(
 )
 
 _IS_CLAIMABLE = f"""{IS_KNOWN} AND {is_over("@then")}
-  AND (s.`requested` IS NOT NULL OR s.`paused` IS NULL AND (s.`slot` IS NOT NULL
+  AND (s.`requested` IS NOT NULL OR s.`manual` OR s.`paused` IS NULL AND (s.`slot` IS NOT NULL
     OR w.`slot` > s.`decided` AND w.`slot` <= @then AND (w.`base` IS NULL OR w.`base` = s.`ended`)))"""
 
 # The facts are read when all is locked, and before it is changed: a grant carries the row as it was. A row that could

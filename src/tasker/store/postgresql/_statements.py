@@ -135,7 +135,7 @@ FROM clock c LEFT JOIN {{schema}}.tasker_bell b ON b.namespace = $1::text
 LEFT JOIN (unnest($2::text[]) AS w (id) {_AS_IT_WAS}) ON true"""
 
 _CLAIMABLE = """s.format <= 1 AND (s.lease_until IS NULL OR s.lease_until <= c.now)
-  AND (s.requested IS NOT NULL OR s.paused IS NULL AND (s.slot IS NOT NULL
+  AND (s.requested IS NOT NULL OR s.manual OR s.paused IS NULL AND (s.slot IS NOT NULL
     OR w.slot > s.decided AND w.slot <= c.now AND (w.base IS NULL OR w.base = s.ended)))"""
 
 # $2 ids, $3 slots, $4 bases, $5 capacity, $6 owner, $7 ttl. The reply begins with the clock that dates the leases, and

@@ -9,7 +9,7 @@ local function is_claimable(row, slot, base)
   if row.v > FORMAT or is_held(row) then
     return false
   end
-  if row.q then
+  if row.q or row.m == 1 then
     return true
   end
   if row.p then
