@@ -15,8 +15,8 @@ class Event:
 
     Attributes:
         at: When it happened, in UTC: by the store's clock, as far as the instance knows it.
-        instance: The readable name of the instance that says so.
-        owner: The random id of its scheduler.
+        instance: The readable name of the instance that says so; empty if it runs nothing, but only asked for it.
+        owner: The random id of its scheduler; likewise.
     """
 
     at: datetime

@@ -8,10 +8,12 @@ from tasker._core import clock
 from tasker.lease.lockers import checked_key
 from tasker.ports import Action, Instance, RunRecord, ScheduleState, Store
 from tasker.schedule._suggestions import did_you_mean
+from tasker.scheduler._announcer import Announcer
 from tasker.scheduler._driver import Driver
 from tasker.scheduler._explanation import Explanation, Local, explain
 from tasker.scheduler._plan import Plan
 from tasker.scheduler._usage import Usage
+from tasker.store import _rules
 
 _LAST_RECORDS = 5
 # A bell that has never rung so often: asked for what is new since then, a store only says what time it is.
@@ -70,16 +72,31 @@ class Control:
         """
         checked_key(id, "id")
         with self._usage() as store:
-            if id not in store.control(action, [id]).ids:
+            if id not in self._act(store, action, [id]):
                 raise KeyError(_unknown(f"schedule {id!r}", id, [state.id for state in store.states()]))
         self._driver.look_soon()
 
     def act_on_all(self, action: Action) -> tuple[str, ...]:
         """Do something to all schedules; return their ids."""
         with self._usage() as store:
-            done = store.control(action, None)
+            ids = self._act(store, action, None)
         self._driver.look_soon()
-        return tuple(sorted(done.ids))
+        return tuple(sorted(ids))
+
+    def _act(self, store: Store, action: Action, ids: Sequence[str] | None) -> frozenset[str]:
+        paused = [state for state in store.states(ids) if state.paused is not None] if action is Action.RESUME else []
+        done = store.control(action, ids)
+        self._announce_resumed([state for state in paused if state.id in done.ids], done.now)
+        return done.ids
+
+    def _announce_resumed(self, paused: Sequence[ScheduleState], now: int) -> None:
+        """Say which slots were passed over; only here, as every instance hears that the schedules were resumed."""
+        work = self._driver.work
+        name, owner = ("", "") if work is None else (work.name, work.owner)
+        announce = Announcer(name, owner, lambda: now)
+        for state in paused:
+            if (passed := _rules.passed_while_paused(state, now)) is not None:
+                announce.skipped(state.id, passed)
 
     def drain(self, instance: str | None, *, draining: bool) -> None:
         """Let instances start nothing new, or go on.

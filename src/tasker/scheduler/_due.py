@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasker.ports import FORMAT, Grant, Outcome, Passed, Reason, ScheduleState
+from tasker.ports import FORMAT, Grant, Passed, Reason, ScheduleState
 from tasker.scheduler._known import Known
 from tasker.scheduler._plan import Plan
 
@@ -201,16 +201,16 @@ def start_of(state: Facts, decided: int) -> int:
     return max(decided, state.defined)
 
 
-def is_given_up(grant: Grant, max_attempts: int) -> bool:
+def is_given_up(grant: Grant, max_attempts: int, interruptions: int = 0) -> bool:
     """Tell whether a granted slot was started too often without an answer to be started again.
 
-    A run that was interrupted has answered: deployments during a long run do not use its slot up.
+    A run that was interrupted has answered: deployments during a long run do not use its slot up. How often it was,
+    the row does not say; who leaves that out hears whether it can be given up at all.
     """
     before = grant.state
-    has_died = before.owner is not None
-    if grant.attempt <= max_attempts or not (has_died or before.last_outcome is not Outcome.INTERRUPTED):
-        return False
-    return before.failures + has_died >= max_attempts
+    # Failures in a row may be those of earlier slots, and records of interruptions may be gone: the least counts.
+    failures = before.failures + (before.owner is not None)
+    return min(failures, grant.attempt - 1 - interruptions) >= max_attempts
 
 
 def passed_before(plan: Plan, grant: Grant) -> Passed | None:

@@ -516,7 +516,7 @@ class Work:
         entry.misses = 0
         entry.note_grant(grant)
         self._agenda.put(entry, None)
-        if _due.is_given_up(grant, self._settings.max_attempts):
+        if self._is_given_up(grant):
             self._runs.end(active, final_loss(entry.definition, grant, self._link.now()))
             self._announce.finished(active, Outcome.LEASE_LOST, None, is_given_up=True)
             return
@@ -524,6 +524,17 @@ class Work:
         host = entry.host
         task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
         start_from_anywhere(task, active.ctx, host.home, host.variables.copy(), partial(self._ended, active))
+
+    def _is_given_up(self, grant: Grant) -> bool:
+        most = self._settings.max_attempts
+        if not _due.is_given_up(grant, most):
+            return False
+        try:
+            records = self._store.history(grant.id, 2 * grant.attempt)
+        except StoreUnavailable:
+            return False
+        ends = [record.outcome for record in records if record.slot == grant.slot]
+        return _due.is_given_up(grant, most, ends.count(Outcome.INTERRUPTED))
 
     def _retried(self, active: ActiveRun, number: int, error: Exception, wait: float) -> None:
         """Called on the loop of the run."""

@@ -25,6 +25,7 @@ from tasker.ports import (
     Proposal,
     Reason,
     RunRecord,
+    ScheduleState,
     Skip,
 )
 from tasker.store._row import Row
@@ -206,13 +207,17 @@ def control(row: Row, action: Action, now: int) -> RunRecord | None:
 
 
 def _resume(row: Row, now: int) -> RunRecord | None:
+    passed = passed_while_paused(row, now)
     row.paused = None
+    row.decided = max(row.decided, now)
+    return None if passed is None else _passed_over(row.id, passed, now)
+
+
+def passed_while_paused(row: Row | ScheduleState, now: int) -> Passed | None:
+    """Return the range of slots that are passed over if a paused row is resumed now, if there can be any."""
     # A slot in the row keeps its own record to come; a manual one is not a slot of the schedule.
     last = row.decided if row.slot is None or row.manual else max(row.decided, row.slot)
-    row.decided = max(row.decided, now)
-    if last >= now:
-        return None
-    return _passed_over(row.id, Passed(last + 1, now, None, Reason.PAUSED), now)
+    return None if last >= now else Passed(last + 1, now, None, Reason.PAUSED)
 
 
 def _record(row: Row, outcome: Outcome, now: int, error: str | None = None, retries: int = 0) -> RunRecord:

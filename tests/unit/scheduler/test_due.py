@@ -396,18 +396,23 @@ class TestGivingUp:
     DIED: ClassVar[dict[str, Any]] = {"owner": "other", "lease_until": "01-02 04:00"}
 
     @pytest.mark.parametrize(
-        ("attempt", "facts", "is_given_up"),
+        ("attempt", "interruptions", "facts", "is_given_up"),
         [
-            (1, {}, False),
-            (3, {**DIED, "failures": 1}, False),
-            (4, {**DIED, "failures": 2}, True),  # the third death is this claim's to count
-            (4, {"last_outcome": Outcome.LEASE_LOST, "failures": 3}, True),
-            (4, {"last_outcome": Outcome.INTERRUPTED}, False),
-            (40, {"last_outcome": Outcome.INTERRUPTED, "failures": 9}, False),
-            # Three interruptions and one death.
-            (5, {**DIED, "last_outcome": Outcome.INTERRUPTED, "failures": 0}, False),
-            (7, {**DIED, "last_outcome": Outcome.INTERRUPTED, "failures": 2}, True),
+            (1, 0, {}, False),
+            (3, 0, {**DIED, "failures": 1}, False),
+            (4, 0, {**DIED, "failures": 2}, True),  # the third death is this claim's to count
+            (4, 0, {"last_outcome": Outcome.LEASE_LOST, "failures": 3}, True),
+            (4, 3, {"last_outcome": Outcome.INTERRUPTED}, False),
+            (40, 39, {"last_outcome": Outcome.INTERRUPTED, "failures": 9}, False),
+            # Three interruptions and one death, also after failures of earlier slots.
+            (5, 3, {**DIED, "last_outcome": Outcome.INTERRUPTED, "failures": 0}, False),
+            (5, 3, {**DIED, "last_outcome": Outcome.INTERRUPTED, "failures": 2}, False),
+            (7, 3, {**DIED, "last_outcome": Outcome.INTERRUPTED, "failures": 2}, True),
+            # The records of the interruptions are gone.
+            (40, 0, {**DIED, "last_outcome": Outcome.INTERRUPTED, "failures": 1}, False),
         ],
     )
-    def test_after_three_starts_without_an_answer(self, attempt: int, facts: dict[str, Any], is_given_up: bool) -> None:
-        assert _due.is_given_up(grant("01-02 04:00", attempt=attempt, **facts), 3) is is_given_up
+    def test_after_three_starts_without_an_answer(
+        self, attempt: int, interruptions: int, facts: dict[str, Any], is_given_up: bool
+    ) -> None:
+        assert _due.is_given_up(grant("01-02 04:00", attempt=attempt, **facts), 3, interruptions) is is_given_up

@@ -11,6 +11,7 @@ import pytest
 
 import tasker
 from tasker import LeaseLost, StoreUnavailable, events, schedule
+from tasker._core.instants import micros_of
 from tasker.ports import Outcome, Reason
 from tasker.scheduler._announcer import Announcer
 from tasker.testing import VirtualClock
@@ -239,3 +240,37 @@ def test_the_log_shows_ordinary_runs_for_debugging_only(
 
     runs = [message for message in caplog.messages if "'job'" in message]
     assert len(runs) == (3 if level == logging.DEBUG else 0)
+
+
+@pytest.mark.parametrize("which", ["one", "all"])
+def test_what_a_pause_has_swallowed_is_said_once_where_it_is_resumed(
+    store: SteadyStore, journal: Journal, heard: list[events.Event], which: str
+) -> None:
+    operator = scheduler_on(Way(store))
+    instances = [scheduler_on(Way(store)).with_schedule("job", EACH_MINUTE, journal.noting()) for _ in range(2)]
+
+    run_for(
+        330,
+        *instances,
+        after(90, lambda: operator.pause("job")),
+        after(270, lambda: operator.resume("job") if which == "one" else operator.resume_all()),
+        after(280, operator.resume_all),  # nothing is paused any more
+    )
+
+    (skipped,) = only(heard, events.SlotsSkipped)
+    (record,) = [record for record in store.history("job", 10) if record.reason is Reason.PAUSED]
+    assert (skipped.schedule_id, skipped.reason, skipped.instance) == ("job", Reason.PAUSED, "")
+    assert (micros_of(skipped.slot), micros_of(skipped.until)) == (record.slot, record.until)
+
+
+def test_slots_that_were_skipped_are_said_also_if_the_answer_to_that_was_lost(
+    way: Way, store: SteadyStore, journal: Journal, heard: list[events.Event]
+) -> None:
+    run_for(
+        200,
+        scheduler_on(way).with_schedule("job", EACH_MINUTE, journal.noting(seconds=70)),
+        after(100, lambda: way.loses.add("finish")),
+        after(140, way.loses.clear),
+    )
+
+    assert [event.slot for event in only(heard, events.SlotsSkipped)] == [START + timedelta(minutes=2)]

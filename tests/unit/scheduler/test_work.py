@@ -18,7 +18,20 @@ import tasker
 from tasker import Context, LeaseLost, Run, StoreUnavailable, TaskerError, events, schedule
 from tasker._core import threads
 from tasker._core.waiting import Gate
-from tasker.ports import FORMAT, UNREADABLE, Action, Claimed, Definition, Done, Held, Outcome, Proposal, ScheduleState
+from tasker.ports import (
+    FORMAT,
+    UNREADABLE,
+    Action,
+    Claimed,
+    Definition,
+    Done,
+    Ending,
+    Grant,
+    Held,
+    Outcome,
+    Proposal,
+    ScheduleState,
+)
 from tasker.store import memory
 from tasker.testing import VirtualClock
 from tests._support.instances import Journal, SteadyStore, Way, after, records, run_for, scheduler_on, stopped_after
@@ -389,6 +402,29 @@ class TestDeadInstances:
         )
         assert store.states(["job"])[0].decided == at("01-01 00:01")
         assert "'job' is given up for 2026-01-01 00:01:00+00:00 after 3 starts" in caplog.messages
+
+    def test_failures_of_earlier_slots_and_interruptions_are_no_starts_without_an_answer(
+        self, clock: VirtualClock, store: SteadyStore, journal: Journal
+    ) -> None:
+        def claim() -> Grant:
+            (grant,) = store.claim("A", 15 * SECOND, 1, [Proposal("job", at("01-01 00:01"))]).grants
+            return grant
+
+        def finish(grant: Grant, outcome: Outcome, through: int | None) -> None:
+            store.finish("A", [Ending(id="job", token=grant.token, outcome=outcome, through=through)])
+
+        store.register([Definition("job", str(EACH_MINUTE))])
+        clock.advance(60)
+        for number in range(3):
+            store.control(Action.TRIGGER, ["job"])
+            finish(claim(), Outcome.FAILED, at("01-01 00:00") + number)
+        for _ in range(3):
+            finish(claim(), Outcome.INTERRUPTED, None)
+        claim()  # and this one dies
+
+        run_for(50, scheduler_on(Way(store)).with_schedule("job", EACH_MINUTE, journal.noting()))
+
+        assert journal.lines() == [" 01-01 00:01 attempt 5"]
 
 
 class TestLostLeases:
