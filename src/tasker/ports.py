@@ -287,7 +287,9 @@ class Ending:
         outcome: How it ended; not `Outcome.SKIPPED`.
         through: Every slot at or before this one is decided now; `None` if the slot goes back (interrupted, lease
             lost).
-        passed: The slots that were passed over, each range with its reason.
+        passed: The slots that were passed over, each range with its reason. Of what passed during the run
+            (`Reason.OVERLAP`) only the part counts that is later than the row's `decided`: if the schedule was resumed
+            meanwhile, the pause has a record of the rest.
         next_slot: Advice for people and alerts.
         error: What went wrong, for people.
         retries: How often the task was run again under this lease.

@@ -223,6 +223,19 @@ class PausesWhatWasAskedFor(memory.Store):
         return super().claim(owner, ttl, capacity, wanted)
 
 
+class SkipsWhatWasPaused(memory.Store):
+    """Records slots that passed during a run though a pause has a record of them."""
+
+    def finish(self, owner: str, endings: Sequence[Ending]) -> Finished:
+        decided = {id: row.decided for id, row in self._rows.items()}
+        for row in self._rows.values():
+            row.decided = 0
+        finished = super().finish(owner, endings)
+        for id, before in decided.items():
+            self._rows[id].decided = max(before, self._rows[id].decided)
+        return finished
+
+
 class TokenWithoutClock(memory.Store):
     """Counts tokens from 1, so that they start again with a lost row."""
 

@@ -41,6 +41,7 @@ _STORES = [
     (broken.NoBase, "test_a_base_is_refused_while_no_run_has_ended"),
     (broken.NoCapacity, "test_no_more_is_given_than_there_is_capacity_for"),
     (broken.NoPause, "test_a_paused_row_is_refused"),
+    (broken.SkipsWhatWasPaused, "test_what_a_pause_has_taken_during_the_run_is_not_skipped_again"),
     (broken.PausesWhatWasAskedFor, "test_a_manual_run_of_a_paused_row_is_started_again"),
     (broken.TokenWithoutClock, "test_a_token_is_at_least_the_store_s_clock"),
     (broken.TokenWithoutClock, "test_a_token_grows_after_its_row_was_lost"),

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import tasker
 from tasker import Context, Run, schedule
 from tasker._core.instants import micros_of
-from tasker.ports import Outcome, RunRecord
+from tasker.ports import Action, Outcome, Reason, RunRecord, ScheduleState
 from tasker.testing import VirtualClock
 from tests._support.instances import SteadyStore, Way, after, scheduler_on, stopped_after
 from tests._support.tasks import Boom, sleeping
@@ -64,6 +64,22 @@ class Stop:
     instance: int
     begin: int
     seconds: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Something that people ask for: of one schedule, or of one instance."""
+
+    of: int
+    begin: int
+    kind: str
+
+    def tell(self, store: SteadyStore) -> None:
+        if self.kind in ("drain", "undrain"):
+            owners = [instance.owner for instance in store.instances()]
+            store.drain(owners[self.of : self.of + 1], draining=self.kind == "drain")
+        else:
+            store.control(Action(self.kind), [f"job {self.of}"])
 
 
 @dataclass
@@ -146,6 +162,14 @@ stops = st.builds(
 )
 
 
+wishes = st.builds(
+    Wish,
+    of=st.integers(0, 2),
+    begin=st.integers(1, FAULTS_UNTIL),
+    kind=st.sampled_from(["trigger", "trigger", "pause", "resume", "drain", "undrain"]),
+)
+
+
 def begin(way: Way, kind: str) -> None:
     if kind.startswith("is_"):
         setattr(way, kind, True)
@@ -161,15 +185,25 @@ def heal(way: Way) -> None:
     way.delays.clear()
 
 
+def let_go_on(store: SteadyStore) -> None:
+    store.control(Action.RESUME, None)
+    store.drain([instance.owner for instance in store.instances()], draining=False)
+
+
 @given(
     st.lists(jobs, min_size=1, max_size=3),
     st.integers(1, 4),
     st.lists(faults, max_size=12),
     st.lists(stops, max_size=5),
+    st.lists(wishes, max_size=8),
 )
 @settings(max_examples=100)
 def test_whatever_happens_each_slot_has_one_end_and_one_runs_at_a_time(
-    given_jobs: list[Job], instances: int, given_faults: list[Fault], given_stops: list[Stop]
+    given_jobs: list[Job],
+    instances: int,
+    given_faults: list[Fault],
+    given_stops: list[Stop],
+    given_wishes: list[Wish],
 ) -> None:
     world = World(given_jobs, instances)
     with VirtualClock() as clock:
@@ -182,7 +216,9 @@ def test_whatever_happens_each_slot_has_one_end_and_one_runs_at_a_time(
             world.instance(way, [stop for stop in given_stops if stop.instance % instances == number], clock)
             for number, way in enumerate(ways)
         ]
+        events += [after(wish.begin, partial(wish.tell, store)) for wish in given_wishes]
         healing = [after(FAULTS_UNTIL + 10, partial(heal, way)) for way in ways]
+        healing.append(after(FAULTS_UNTIL + 10, partial(let_go_on, store)))
         tasker.run(stopped_after(HEALED_UNTIL, tasker.concurrence(*processes, *events, *healing)))
 
     for number, job in enumerate(given_jobs):
@@ -192,10 +228,13 @@ def test_whatever_happens_each_slot_has_one_end_and_one_runs_at_a_time(
         check_tokens(history)
         (state,) = store.states([id])
         if job.is_anchored:
-            check_slots(job, history, state.decided)
+            check_slots(job, history, state)
         else:
             check_distances(job, history)
         check_liveness(job, world.seen[id], state.decided)
+        wanted = sum(wish.kind == "trigger" and wish.of == number for wish in given_wishes)
+        assert len({record.slot for record in history if record.manual}) <= wanted
+        assert state.requested is None, "what was asked for by hand was never started"
         assert state.owner is None, "a lease was left behind by a graceful stop"
 
 
@@ -216,14 +255,16 @@ def check_tokens(history: tuple[RunRecord, ...]) -> None:
     assert len(tokens) == len(set(tokens)), "a run was recorded twice"
 
 
-def check_slots(job: Job, history: tuple[RunRecord, ...], decided: int) -> None:
+def check_slots(job: Job, history: tuple[RunRecord, ...], state: ScheduleState) -> None:
     ends: dict[int, list[RunRecord]] = defaultdict(list)
     for record in history:
         for slot in slots_of(job, record):
             ends[slot].append(record)
     step = job.step * SECOND
     first = micros_of(START) + step
-    expected = set(range(first, decided + 1, step))
+    expected = set(range(first, state.decided + 1, step))
+    if not state.manual:
+        expected.discard(state.slot or 0)  # given back at the end; a pause may have decided what comes after it
     assert {slot for slot, records in ends.items() if len(records) > 1} == set(), "slots with two ends"
     assert expected - set(ends) == set(), "slots without an end"
     assert set(ends) - expected == set(), "ends of what is no slot, or not decided"
@@ -233,11 +274,13 @@ def slots_of(job: Job, record: RunRecord) -> list[int]:
     """Return the slots that a record decides."""
     if record.until is not None:
         step = job.step * SECOND
-        slots = list(range(record.slot, record.until + 1, step))
+        first = record.slot + (micros_of(START) - record.slot) % step  # a pause does not begin with a slot
+        slots = list(range(first, record.until + 1, step))
         assert record.count in {None, len(slots)}
+        assert first == record.slot or record.reason is Reason.PAUSED
         return slots
     is_given_up = record.outcome is Outcome.LEASE_LOST and (record.error or "").startswith("given up")
-    return [record.slot] if record.outcome in FINAL or is_given_up else []
+    return [record.slot] if not record.manual and (record.outcome in FINAL or is_given_up) else []
 
 
 def check_liveness(job: Job, seen: list[Seen], decided: int) -> None:
@@ -248,6 +291,7 @@ def check_liveness(job: Job, seen: list[Seen], decided: int) -> None:
 
 def check_distances(job: Job, history: tuple[RunRecord, ...]) -> None:
     """A slot is an interval after the end of the run before, or one that is started again."""
-    for earlier, later in pairwise(history):
-        if later.started is not None and later.attempt == 1:
+    runs = [record for record in history if record.started is not None]
+    for earlier, later in pairwise(runs):
+        if later.started is not None and later.attempt == 1 and not later.manual:
             assert later.started - earlier.at >= job.step * SECOND, f"too early: {earlier}, {later}"

@@ -19,7 +19,7 @@ from tasker.contract._stores import (
     state_of,
     take,
 )
-from tasker.ports import Answer, Ending, Outcome, Passed, Reason
+from tasker.ports import Action, Answer, Ending, Outcome, Passed, Reason
 
 
 class Finishing(StoreSteps):
@@ -114,6 +114,28 @@ class Finishing(StoreSteps):
         assert {Passed(r.slot, r.until or 0, r.count, r.reason or Reason.PAUSED) for r in skipped} == set(passed)
         assert all((record.attempt, record.token, record.owner) == (0, 0, None) for record in skipped)
         assert len(runs(store)) == 1
+
+    def test_what_a_pause_has_taken_during_the_run_is_not_skipped_again(self) -> None:
+        store = self.start("within", "across")
+        grants = {id: take(store, id) for id in ("within", "across")}
+        store.control(Action.PAUSE, None)
+        store.control(Action.RESUME, None)
+        decided = {id: state_of(store, id).decided for id in grants}
+        missed = Passed(1, 2, 2, Reason.MISFIRED)
+        for id, after in (("within", 0), ("across", 5)):
+            passed = Passed(grants[id].slot + 1, decided[id] + after, 3, Reason.OVERLAP)
+            assert finish(store, grants[id], passed=(missed, passed)) is Answer.RECORDED
+        found = {
+            id: {
+                (record.reason, record.slot, record.until, record.count)
+                for record in store.history(id, ROOM)
+                if record.reason in (Reason.MISFIRED, Reason.OVERLAP)
+            }
+            for id in grants
+        }
+        before = (Reason.MISFIRED, 1, 2, 2)
+        rest = (Reason.OVERLAP, decided["across"] + 1, decided["across"] + 5, None)
+        assert found == {"within": {before}, "across": {before, rest}}, "slots that were paused have a second record"
 
     def test_decided_never_goes_back(self) -> None:
         store = self.start()

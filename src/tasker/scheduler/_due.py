@@ -157,9 +157,11 @@ def _is_for_now(plan: Plan, state: Facts) -> bool:
 
 def _decide_from_last_run(plan: Plan, state: Facts, now: int) -> Decision:
     base = state.decided if state.ended is None else state.ended
-    slot = plan.next_after(base)
-    if slot is None:
+    following = plan.next_after(base)
+    if following is None:
         return Finished()
+    # It misses nothing: a slot that came while it was paused is decided, and run as soon as it is resumed.
+    slot = max(following, state.decided + 1)
     return Wait(slot) if slot > now else Run(slot, state.ended)
 
 
@@ -225,13 +227,16 @@ def passed_before(plan: Plan, grant: Grant) -> Passed | None:
     return Passed(first, first if last is None else last, count, Reason.MISFIRED)
 
 
-def passed_during(plan: Plan, grant: Grant, now: int) -> Passed | None:
-    """Return the slots that passed while the granted one ran, where the policy is to skip those."""
+def passed_during(plan: Plan, grant: Grant, decided: int, now: int) -> Passed | None:
+    """Return the slots that passed while the granted one ran, where the policy is to skip those.
+
+    A pause that ended during the run has decided the slots up to `decided`.
+    """
     if grant.manual or plan.counts_from_last_run:
         return None
     if plan.policy.overlap == "queue" or plan.policy.misfire == "run_all":
         return None
-    start = max(grant.slot, start_of(grant.state, grant.state.decided))
+    start = max(grant.slot, start_of(grant.state, decided))
     last, count = plan.last_until(start, now)
     if last is None:
         return None

@@ -22,13 +22,23 @@ def ending_of(plan: Plan, active: ActiveRun, left: Left, now: int) -> Ending:
     outcome = _outcome_of(active, left)
     error = None if left is None or is_cancellation(left) else _text_of(left)
     goes_back = outcome in (Outcome.INTERRUPTED, Outcome.LEASE_LOST)
-    return _ending(plan, active.grant, outcome, now, error, goes_back=goes_back, retries=active.retries)
+    return _ending(
+        plan,
+        active.grant,
+        outcome,
+        decided=active.entry.decided,
+        now=now,
+        error=error,
+        goes_back=goes_back,
+        retries=active.retries,
+    )
 
 
 def final_loss(plan: Plan, grant: Grant, now: int) -> Ending:
     """Give a slot up that was started too often without an answer."""
     error = f"given up: it was started {grant.attempt - 1} times, and none of the runs came to an end"
-    return _ending(plan, grant, Outcome.LEASE_LOST, now, error, goes_back=False)
+    decided = grant.state.decided
+    return _ending(plan, grant, Outcome.LEASE_LOST, decided=decided, now=now, error=error, goes_back=False)
 
 
 def _outcome_of(active: ActiveRun, left: Left) -> Outcome:
@@ -40,10 +50,18 @@ def _outcome_of(active: ActiveRun, left: Left) -> Outcome:
 
 
 def _ending(
-    plan: Plan, grant: Grant, outcome: Outcome, now: int, error: str | None, *, goes_back: bool, retries: int = 0
+    plan: Plan,
+    grant: Grant,
+    outcome: Outcome,
+    *,
+    decided: int,
+    now: int,
+    error: str | None,
+    goes_back: bool,
+    retries: int = 0,
 ) -> Ending:
     try:
-        passed = () if goes_back else _passed(plan, grant, now)
+        passed = () if goes_back else _passed(plan, grant, decided, now)
         through = None if goes_back else _due.through_of(grant, passed)
         next_slot = _due.next_slot_of(plan, through, grant, now)
     except Exception:  # noqa: BLE001 - a schedule that fails is found out by the next decision; the run has ended all the same
@@ -60,8 +78,8 @@ def _ending(
     )
 
 
-def _passed(plan: Plan, grant: Grant, now: int) -> tuple[Passed, ...]:
-    found = (_due.passed_before(plan, grant), _due.passed_during(plan, grant, now))
+def _passed(plan: Plan, grant: Grant, decided: int, now: int) -> tuple[Passed, ...]:
+    found = (_due.passed_before(plan, grant), _due.passed_during(plan, grant, decided, now))
     return tuple(passed for passed in found if passed is not None)
 
 

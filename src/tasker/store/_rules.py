@@ -128,7 +128,8 @@ def is_holder(row: Row, owner: str, token: int) -> bool:
 def finish(row: Row, ending: Ending, now: int) -> list[RunRecord]:
     """Record how the holder's run ended and free the row; without `through` its slot stays for the next claim."""
     records = [_record(row, ending.outcome, now, ending.error, ending.retries)]
-    records.extend(_passed_over(row.id, passed, now) for passed in ending.passed)
+    undecided = (_undecided(row, passed) for passed in ending.passed)
+    records.extend(_passed_over(row.id, passed, now) for passed in undecided if passed is not None)
     row.owner = row.lease_until = None
     row.last_token = row.token
     row.ended = now
@@ -138,6 +139,13 @@ def finish(row: Row, ending: Ending, now: int) -> list[RunRecord]:
         row.decided = max(row.decided, ending.through)
         _empty(row)
     return records
+
+
+def _undecided(row: Row, passed: Passed) -> Passed | None:
+    """Return what is left of a range: if the schedule was resumed during the run, a pause has taken what was before."""
+    if passed.reason is not Reason.OVERLAP or passed.slot > row.decided:
+        return passed
+    return None if passed.until <= row.decided else Passed(row.decided + 1, passed.until, None, passed.reason)
 
 
 def is_given_back(ending: Ending, answer: Answer) -> bool:

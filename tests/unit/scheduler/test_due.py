@@ -244,6 +244,13 @@ class TestCountedFromTheLastRun:
 
         assert decided(_due.decide(plan(EVERY_HOUR, first="next"), row, at("01-01 13:00"))) == ("run", "01-01 13:00")
 
+    def test_a_slot_that_came_while_it_was_paused_is_run_when_it_is_resumed(self) -> None:
+        resumed = state("01-01 15:00", ended="01-01 12:00")
+
+        decision = _due.decide(plan(EVERY_HOUR), resumed, at("01-01 15:00:01"))
+
+        assert decision == _due.Run(at("01-01 15:00") + 1, at("01-01 12:00"))
+
     def test_an_interval_that_goes_past_the_calendar_is_finished(self) -> None:
         ages = schedule.Interval(days=3_000_000)
 
@@ -352,18 +359,18 @@ class TestWhatPassed:
         ],
     )
     def test_slots_during_the_run_are_skipped(self, now: str, expected: tuple[object, ...]) -> None:
-        assert described(_due.passed_during(plan(DAILY), grant("01-02 04:00"), at(now))) == expected
+        assert described(_due.passed_during(plan(DAILY), grant("01-02 04:00"), at("01-01 04:00"), at(now))) == expected
 
     @pytest.mark.parametrize("policy", [{"overlap": "queue"}, {"misfire": "run_all"}])
     def test_slots_during_the_run_wait_where_the_policy_says_so(self, policy: dict[str, Any]) -> None:
-        assert _due.passed_during(plan(DAILY, **policy), grant("01-02 04:00"), at("01-05 09:00")) is None
+        assert _due.passed_during(plan(DAILY, **policy), grant("01-02 04:00"), 0, at("01-05 09:00")) is None
 
     @pytest.mark.parametrize("rule", [plan(EVERY_HOUR), plan(DAILY)], ids=["from the last run", "manual"])
     def test_where_no_slots_pass_none_did(self, rule: Plan) -> None:
         granted = grant("01-05 04:00", manual=not rule.counts_from_last_run)
 
         assert _due.passed_before(rule, granted) is None
-        assert _due.passed_during(rule, granted, at("01-09 00:00")) is None
+        assert _due.passed_during(rule, granted, 0, at("01-09 00:00")) is None
 
     def test_everything_up_to_the_last_of_them_is_decided(self) -> None:
         passed = Passed(at("01-03 04:00"), at("01-05 04:00"), 3, Reason.OVERLAP)

@@ -11,6 +11,7 @@ from tasker._core.context import cancelled_by
 from tasker.ports import Ending, Grant, Outcome, Passed, Reason
 from tasker.scheduler._endings import ending_of, final_loss
 from tasker.scheduler._entry import ActiveRun, Entry
+from tasker.scheduler._known import Known
 from tests._support.slots import at, plan, state
 from tests._support.tasks import Boom, ended
 
@@ -19,7 +20,9 @@ DAILY = schedule.Daily(hour=4, tz="UTC")
 
 def run(ctx: Context = Context.background(), slot: str = "01-03 04:00", attempt: int = 1) -> ActiveRun:  # noqa: B008
     grant = Grant("job", 7, at(slot), False, attempt, at(slot), state("01-01 04:00"))
-    return ActiveRun(cast("Entry", None), grant, ctx, 0.0)
+    entry = Known()
+    entry.note(grant.state)
+    return ActiveRun(cast("Entry", entry), grant, ctx, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +116,13 @@ def test_the_slots_of_a_finished_schedule_have_no_next() -> None:
     once = plan(schedule.At(datetime(2026, 1, 3, 4, tzinfo=UTC)))
 
     assert ending_of(once, run(), None, at("01-03 05:00")).next_slot is None
+
+
+def test_what_a_pause_has_decided_during_the_run_is_not_skipped_again() -> None:
+    resumed = run()
+    resumed.entry.decided = at("01-05 12:00")
+
+    ending = ending_of(plan(DAILY), resumed, None, at("01-07 05:00"))
+
+    during = [passed for passed in ending.passed if passed.reason is Reason.OVERLAP]
+    assert during == [Passed(at("01-06 04:00"), at("01-07 04:00"), 2, Reason.OVERLAP)]

@@ -164,12 +164,16 @@ SELECT s.`namespace`, s.`id`, @now, COALESCE(s.`slot`, s.`decided`), s.`token`, 
   UNHEX(w.`outcome`), s.`owner`, CONVERT(UNHEX(w.`error`) USING utf8mb4), w.`retries`
 FROM {schedules_of(_ENDED)} WHERE {is_holder(_ENDED)}"""
 
+# What passed during the run, if the schedule was resumed meanwhile: a pause has taken what was before.
+_IS_CUT = f"(v.`reason` = {digits_of('overlap')} AND v.`slot` <= s.`decided`)"
+
 _RECORD_PASSED = (
     "SET @v = {v}",
     f"""INSERT INTO {{database}}.`tasker_run`
   (`namespace`, `id`, `at`, `slot`, `until`, `count`, `outcome`, `reason`)
-SELECT s.`namespace`, s.`id`, @now, v.`slot`, v.`until`, v.`count`, {SKIPPED}, UNHEX(v.`reason`)
-FROM {schedules_of(_PASSED)} WHERE {is_holder(_PASSED)}""",
+SELECT s.`namespace`, s.`id`, @now, IF({_IS_CUT}, s.`decided` + 1, v.`slot`), v.`until`, IF({_IS_CUT}, NULL, v.`count`),
+  {SKIPPED}, UNHEX(v.`reason`)
+FROM {schedules_of(_PASSED)} WHERE {is_holder(_PASSED)} AND NOT ({_IS_CUT} AND v.`until` <= s.`decided`)""",
 )
 
 

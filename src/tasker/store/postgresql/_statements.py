@@ -204,7 +204,7 @@ want AS (
 mine AS MATERIALIZED (
   SELECT w.*, s.*, w.through IS NULL OR w.outcome = 'interrupted' AS rings
   FROM (SELECT * FROM want ORDER BY {IN_ORDER}) w
-  {locked("s.slot, s.started, s.attempt, s.manual", _IS_HOLDER)}),
+  {locked("s.slot, s.started, s.attempt, s.manual, s.decided", _IS_HOLDER)}),
 {rung}ended AS (
   UPDATE {{schema}}.tasker_schedule s SET
     owner = NULL,
@@ -243,15 +243,21 @@ SELECT c.now, r.* FROM clock c LEFT JOIN (
   WHERE w.id NOT IN (SELECT m.id FROM mine m)) r ON true"""
 
 
+# What passed during the run, if the schedule was resumed meanwhile: a pause has taken what was before.
+_IS_CUT = "(p.reason = 'overlap' AND p.slot <= m.decided)"
+
 FINISH = _finish(
     f"{RUNG},\n",
     "CASE WHEN m.rings THEN (SELECT epoch FROM rung) ELSE s.nudge END",
-    """
+    f"""
   UNION ALL (
-  SELECT c.now, p.slot, 0, p.count, NULL, 0, false, $1::text, p.id, 'skipped', NULL, NULL, p.until, p.reason, 0
+  SELECT c.now, CASE WHEN {_IS_CUT} THEN m.decided + 1 ELSE p.slot END, 0,
+    CASE WHEN {_IS_CUT} THEN NULL ELSE p.count END, NULL, 0, false, $1::text, p.id, 'skipped', NULL, NULL,
+    p.until, p.reason, 0
   FROM unnest($10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[])
     WITH ORDINALITY AS p (id, slot, until, count, reason, part)
-  JOIN mine m ON m.id = p.id CROSS JOIN clock c ORDER BY p.part)""",
+  JOIN mine m ON m.id = p.id CROSS JOIN clock c
+  WHERE NOT ({_IS_CUT} AND p.until <= m.decided) ORDER BY p.part)""",
 )
 
 FINISH_PLAIN = _finish("", "s.nudge", "")

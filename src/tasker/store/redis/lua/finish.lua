@@ -25,6 +25,15 @@ local function was_recorded(row, history, token, outcome)
   return false
 end
 
+-- Return what is left of a range: if the schedule was resumed during the run, a pause has taken what was before.
+local function undecided(range, decided)
+  local slot, until_slot, _, reason = unpack(range)
+  if reason ~= 'overlap' or tonumber(slot) > decided then
+    return range
+  end
+  return tonumber(until_slot) > decided and { text(decided + 1), until_slot, false, reason } or nil
+end
+
 for i, ending in ipairs(endings) do
   local token, outcome, through = ending[1], ending[2], ending[3]
   local key = KEYS[OWN + 2 * i - 1]
@@ -71,7 +80,10 @@ for _, each in ipairs(mine) do
   change(KEYS[OWN + 2 * i - 1], set, delete)
   local records = { attempt_of(row, outcome, error, retries) }
   for _, range in ipairs(passed) do
-    records[#records + 1] = passed_over(unpack(range))
+    local left = undecided(range, row.d)
+    if left then
+      records[#records + 1] = passed_over(unpack(left))
+    end
   end
   record(KEYS[OWN + 2 * i], records)
 end
