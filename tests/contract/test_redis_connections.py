@@ -215,14 +215,6 @@ def test_a_function_for_the_password_that_fails_is_asked_again_and_not_quoted(
         assert store.poll(0).now > 0
 
 
-def test_a_missing_permission_is_named_and_refused_for_good(own_redis: RedisServer) -> None:  # noqa: F811
-    own_redis.execute("ACL", "SETUSER", "app", "on", ">hunter2", "~{tasker:*", "+@all", "-evalsha", "-eval")
-    with opened(own_redis.url(user="app", password="hunter2")) as store:
-        with pytest.raises(TaskerError, match=r"lacks a permission.*evalsha") as caught:
-            store.poll(0)
-        assert not isinstance(caught.value, StoreUnavailable)
-
-
 def test_the_permissions_in_the_documentation_are_enough(own_redis: RedisServer) -> None:  # noqa: F811
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "redis.md").read_text(encoding="utf-8")
     (line,) = [line for line in page.splitlines() if line.startswith("ACL SETUSER")]

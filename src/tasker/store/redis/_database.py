@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tasker.errors import StoreUnavailable, TaskerError
+from tasker.store.redis._commands import TRIALS, forbidden
 from tasker.store.redis._connections import Connection
 from tasker.store.redis._keys import Keys
 from tasker.store.redis._scripts import Script, greeting, script
@@ -110,7 +111,9 @@ class Database:
     def _greet(self, session: Session) -> bytes:
         known, heard = (self._known, b"%d" % self._heard) if self._known else (b"", b"")
         about = (session.server.run_id.encode(), b"%d" % session.server.began, known, heard)
-        answer: list[bytes] = session.evaluate(greeting(), (self.keys.meta,), about)
+        answer: list[bytes] = session.evaluate(greeting(), (self.keys.meta, self.keys.trial), (*about, TRIALS))
+        if answer[0] == b"forbidden":
+            raise forbidden([command.decode() for command in answer[1:]])
         if int(answer[0]) > _FORMAT:
             raise TaskerError(f"a newer version of tasker has changed the format of the keys to {int(answer[0])}")
         session.birth = self._known = answer[1]

@@ -48,6 +48,9 @@ _CODE = re.compile(r"([A-Z]+)\b")
 _CODE_IN_A_SCRIPT = re.compile(r"Error running script .*?: -?([A-Z]+) ")
 """Before Redis 7, what a script was refused is reported inside the message of another error."""
 
+_FORBIDDEN_IN_A_SCRIPT = ("The user executing the script can't", "ACL failure in script")
+"""What servers say there instead of a code: Redis, and Valkey since version 8."""
+
 _PLACE = re.compile(r"(?:MOVED )?\d+ (.*):(\d+)")
 
 
@@ -86,7 +89,7 @@ def translated(error: Exception, *, has_worked: bool = False) -> TaskerError | M
         return MovedElsewhere(place[1], int(place[2]))
     if code in _FOR_NOW:
         return StoreUnavailable(f"Redis is not available: {code}: {text.removeprefix(code).strip()}")
-    if code == "NOPERM":
+    if code == "NOPERM" or any(words in text for words in _FORBIDDEN_IN_A_SCRIPT):
         return TaskerError(
             f"the user of the store lacks a permission: {text}; the commands and keys that it needs are in "
             "docs/how-to/redis.md"

@@ -41,6 +41,11 @@ class Keys:
         return self.own[1]
 
     @property
+    def trial(self) -> bytes:
+        """Where commands are tried; nothing is ever left there."""
+        return self._prefix + b"trial"
+
+    @property
     def ids(self) -> bytes:
         """Where all ids are, in their order."""
         return self.own[3]

@@ -7,9 +7,10 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
 from tasker.store._watchdog import duplicate_of
+from tasker.store.redis._commands import AT_FIRST, forbidden
 from tasker.store.redis._handshake import Server, server_of
 from tasker.store.redis._scripts import Script
 
@@ -53,12 +54,27 @@ class Session:
             StoreUnavailable: It will not do now.
         """
         self._wire = wire
-        clock, about_server, about_memory = self.calls((b"TIME",), (b"INFO", b"server"), (b"INFO", b"memory"))
-        info = "\n".join(each.decode("utf-8", "replace") for each in (about_server, about_memory))
-        self.server: Server = server_of((int(clock[0]), int(clock[1])), info)
+        self.server: Server = self._shake_hands()
         self.birth: bytes | None = None
         self.socket: socket.socket = _socket_of(wire)
         self.handle: socket.socket = duplicate_of(self.socket.fileno())
+
+    def _shake_hands(self) -> Server:
+        self._send(*AT_FIRST)
+        missing: dict[str, None] = {}
+        answers: list[Any] = []
+        for name, *_ in AT_FIRST:
+            try:
+                answers.append(self._receive())
+            except NoPermissionError:
+                missing[name.decode()] = None
+            except NoScriptError:
+                pass  # as it must be
+        if missing:
+            raise forbidden(list(missing))
+        clock, about_server, about_memory, _ = answers
+        info = "\n".join(each.decode("utf-8", "replace") for each in (about_server, about_memory))
+        return server_of((int(clock[0]), int(clock[1])), info)
 
     @property
     def was_ended(self) -> bool:
@@ -72,13 +88,8 @@ class Session:
 
     def call(self, *command: bytes) -> Any:  # noqa: ANN401 - what a server says
         """Send a command and return the answer, as bytes and lists of bytes."""
-        self._wire.send_packed_command([packed(command)], check_health=False)
-        return self._wire.read_response(disable_decoding=True)
-
-    def calls(self, *commands: Sequence[bytes]) -> list[Any]:
-        """Send commands together and return their answers."""
-        self._wire.send_packed_command([packed(command) for command in commands], check_health=False)
-        return [self._wire.read_response(disable_decoding=True) for _ in commands]
+        self._send(command)
+        return self._receive()
 
     def evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:  # noqa: ANN401 - as above
         """Run a script and return its answer."""
@@ -92,6 +103,12 @@ class Session:
         """Close the connection."""
         self._wire.disconnect()
         self.handle.close()
+
+    def _send(self, *commands: Sequence[bytes]) -> None:
+        self._wire.send_packed_command([packed(command) for command in commands], check_health=False)
+
+    def _receive(self) -> Any:  # noqa: ANN401 - what a server says
+        return self._wire.read_response(disable_decoding=True)
 
 
 def packed(command: Sequence[bytes]) -> bytes:

@@ -58,6 +58,18 @@ def test_what_passes_by_itself_makes_the_store_unavailable(line: str, code: str)
     ("line", "says"),
     [
         ("NOPERM this user has no permissions to run the 'evalsha' command", "lacks a permission"),
+        (
+            "ERR The user executing the script can't run this command or subcommand script: 0a1b, on @user_script:5.",
+            "lacks a permission",
+        ),
+        (
+            IN_A_SCRIPT + "The user executing the script can't run this command or subcommand",
+            "lacks a permission",
+        ),
+        (
+            "ERR ACL failure in script: User app has no permissions to run the 'lpush' command script: 0a1b",
+            "lacks a permission",
+        ),
         ("WRONGTYPE Operation against a key holding the wrong kind of value", "is not tasker's"),
         (
             "ERR Error running script (call to f_0a1b): @user_script:212: WRONGTYPE Operation against a key",

@@ -145,7 +145,13 @@ end
 -- Write records to a history, the last one becoming the newest. What is not a history of ours is left alone.
 local function record(key, records)
   local length = pcall_redis('LPUSH', key, unpack(records))
-  if type(length) == 'number' and length > HISTORY_AT_MOST then
+  if type(length) ~= 'number' then
+    if string.find(length.err, 'WRONGTYPE', 1, true) then
+      return
+    end
+    length = call('LPUSH', key, unpack(records)) -- which fails once more, and says so
+  end
+  if length > HISTORY_AT_MOST then
     call('LTRIM', key, 0, HISTORY_AT_MOST - 1)
   end
 end

@@ -1,8 +1,9 @@
 -- Look at which server this is and which store it holds, and remember it: return the birth of the store, and the instant
 -- since when nothing can have been forgotten.
 --
--- KEYS: the meta key. ARGV: the run id of the server, when that began (µs); the birth of the store that the caller knew
--- before, and when it last heard of that one; the last two are empty if it knew none.
+-- KEYS: the meta key, and one on which commands are tried. ARGV: the run id of the server, when that began (µs); the birth
+-- of the store that the caller knew before, and when it last heard of that one, both empty if it knew none; the commands
+-- to try, each with its arguments (see `_commands.py`).
 --
 -- Leases may be forgotten, while their holders still rely on them:
 -- * by a server of another run id, since it has restarted from older data, or was a replica that lagged: until now;
@@ -15,6 +16,31 @@ end
 
 local function text(number)
   return string.format('%.0f', number)
+end
+
+-- Tell whether the user may call a command on a key, by calling it. Servers say it in one of two ways, and in other words
+-- that the command does not exist, where an administrator has renamed it.
+local function is_forbidden(command, ...)
+  local answer = redis.pcall(command, KEYS[2], ...)
+  local problem = type(answer) == 'table' and answer.err or ''
+  return string.find(problem, "can't run this command", 1, true)
+    or string.find(problem, 'no permissions to run', 1, true)
+    or string.find(problem, 'nknown', 1, true)
+end
+
+local forbidden, may_delete = {}, true
+for _, trial in ipairs(cjson.decode(ARGV[5])) do
+  local command = trial[1]
+  if (command ~= 'LPUSH' or may_delete) and is_forbidden(unpack(trial)) then
+    forbidden[#forbidden + 1] = command
+    may_delete = may_delete and command ~= 'DEL'
+  end
+end
+if may_delete then
+  redis.pcall('DEL', KEYS[2])
+end
+if #forbidden > 0 then
+  return { 'forbidden', unpack(forbidden) }
 end
 
 local FORMAT = 1

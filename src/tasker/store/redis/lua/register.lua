@@ -28,9 +28,9 @@ for i, wanted in ipairs(definitions) do
   local key = KEYS[OWN + i]
   local row, flat = load(key)
   if not row then
+    call('ZADD', IDS, 0, id_of(key))
     define(key, {}, wanted[1], wanted[2])
     call('HSET', key, 'v', FORMAT, 'd', NOW)
-    call('ZADD', IDS, 0, id_of(key))
     flat = shown(key)
   elseif row.v <= FORMAT and definition_of(row) ~= wanted[1] then
     define(key, row, wanted[1], wanted[2])
