@@ -63,13 +63,17 @@ class LockerFactory:
 
         Args:
             store: Where the locks are.
-            ttl: How long a lock outlives its holder; it is renewed at each third of that.
+            ttl: How long a lock outlives its holder, at most a day; it is renewed at each third of that. Where it is
+                less than three times the `call_limit` of the store, a single call that takes so long loses the lock.
+                That is safe, as the holder is told in time, and with a store that answers at once it never happens;
+                so it is not refused, as the lease of a scheduler is.
 
         Raises:
-            ValueError: The duration is not positive.
+            TypeError: The duration is of another kind.
+            ValueError: It is not positive, or longer than a day.
         """
         self._store = store
-        self._ttl = seconds_of(ttl, "ttl", positive=True)
+        self._ttl = lease_in_seconds(ttl, "ttl")
         self._owner = str(uuid.uuid4())
         self._renewal = Renewal(store.extend, self._owner, self._ttl, store.call_limit)
 
@@ -216,5 +220,19 @@ def checked_key(key: object, argument: str) -> str:
     return key
 
 
+def lease_in_seconds(length: Duration, argument: str) -> float:
+    """Return the length of a lease in seconds.
+
+    Raises:
+        TypeError: It is neither a `timedelta` nor a number.
+        ValueError: It is not more than zero, or more than a day: nobody else gets what a dead holder has for that long.
+    """
+    seconds = seconds_of(length, argument, positive=True)
+    if seconds > _LONGEST_LEASE:
+        raise ValueError(f"{argument}: expected a day (86400 s) at most, got {length!r}")
+    return seconds
+
+
+_LONGEST_LEASE = 24 * 3600.0
 _LONGEST = 255
 _UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")

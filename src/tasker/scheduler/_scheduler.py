@@ -11,7 +11,7 @@ from tasker._core.decorator import Decorator
 from tasker._core.durations import Duration, seconds_of
 from tasker._core.task import Task, to_task
 from tasker.combinators._retry_policy import Retry
-from tasker.lease.lockers import checked_key
+from tasker.lease.lockers import checked_key, lease_in_seconds
 from tasker.ports import Action, Instance, LockerFactory, Repository, RunRecord, ScheduleState, Store
 from tasker.schedule import Schedule
 from tasker.schedule._protocol import checked
@@ -71,7 +71,8 @@ class Scheduler(Task):
             name: What people know this instance as; `None` means a part of its random id.
             version: The version of the application, shown beside the name.
             max_running: How many runs this instance may have at once, at least 1.
-            lease: How long the slot of an instance that died stays taken; renewed at each third of that.
+            lease: How long the slot of an instance that died stays taken, at least three times the store's `call_limit`
+                and at most a day; renewed at each third of that.
             max_attempts: How often a slot is started that is never answered for (its instance dies, its lease is lost),
                 before it is given up; at least 1. Interruptions do not count.
             history: How many records are kept for each schedule, at least 1, and for a while a tenth more; those that
@@ -83,7 +84,7 @@ class Scheduler(Task):
         """
         super().__init__("scheduler")
         opened, close_store = store_of(store, locker_factory, repository, namespace)
-        seconds = seconds_of(lease, "lease", positive=True)
+        seconds = lease_in_seconds(lease, "lease")
         if seconds < _CALLS_IN_A_LEASE * opened.call_limit:
             raise ValueError(
                 f"lease: expected at least {_CALLS_IN_A_LEASE} times the {opened.call_limit:g} s that a call to"
@@ -91,7 +92,7 @@ class Scheduler(Task):
             )
         settings = Settings(
             name=None if name is None else checked_key(name, "name"),
-            version=version,
+            version="" if version == "" else checked_key(version, "version"),
             max_running=_at_least_one(max_running, "max_running"),
             lease=seconds,
             max_attempts=_at_least_one(max_attempts, "max_attempts"),

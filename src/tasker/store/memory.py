@@ -40,6 +40,7 @@ from tasker.ports import (
 )
 from tasker.store import _rules
 from tasker.store._lock_row import LockRow, is_free, is_lock_holder, take
+from tasker.store._namespace import checked_namespace
 from tasker.store._packed import Packed, packed, unpacked
 from tasker.store._row import Row
 
@@ -61,10 +62,14 @@ class Store:
         """Make an empty store.
 
         Args:
-            namespace: Has no effect here.
+            namespace: An identifier, or empty, as for every store; it has no effect here.
             keep: How many records of history are kept for each schedule; the oldest go first.
+
+        Raises:
+            TypeError: The namespace is no string.
+            ValueError: It is neither empty nor an identifier of at most 63 characters.
         """
-        self.namespace = namespace
+        self.namespace = checked_namespace(namespace)
         self.call_limit: float = 3.0
         self._keep = keep
         self._mutex = threading.Lock()
@@ -343,10 +348,11 @@ class LockerFactory(lockers.LockerFactory):
 
         Args:
             store: Where the locks are; factories of one store share them. `None` means a store of its own.
-            ttl: How long a lock outlives a holder that does not renew it.
+            ttl: How long a lock outlives a holder that does not renew it, at most a day.
 
         Raises:
-            ValueError: The duration is not positive.
+            TypeError: The duration is of another kind.
+            ValueError: It is not positive, or longer than a day.
         """
         super().__init__(Store() if store is None else store, ttl=ttl)
 

@@ -416,7 +416,7 @@ def test_a_locker_says_its_key(factory: LockerFactory) -> None:
     assert repr(factory.locker_for("my key")) == "<Locker 'my key'>"
 
 
-@pytest.mark.parametrize("ttl", [0, -1, float("inf"), True, "15"])
+@pytest.mark.parametrize("ttl", [0, -1, float("inf"), True, "15", 86_401, 1e15])
 def test_a_lease_that_makes_no_sense_is_refused(store: Store, ttl: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"^ttl: expected a "):
         LockerFactory(store, ttl=ttl)

@@ -602,6 +602,15 @@ class TestBadInput:
             ),
             ({"name": ""}, ValueError, "name: expected 1 to 255 characters without NUL or lone surrogates, got ''"),
             ({"name": 5}, TypeError, "name: expected a string, got 5"),
+            ({"lease": 1e15}, ValueError, "lease: expected a day (86400 s) at most, got 1000000000000000.0"),
+            ({"lease": 86_400.1}, ValueError, "lease: expected a day (86400 s) at most, got 86400.1"),
+            ({"version": 5}, TypeError, "version: expected a string, got 5"),
+            ({"version": None}, TypeError, "version: expected a string, got None"),
+            (
+                {"version": "1\0"},
+                ValueError,
+                "version: expected 1 to 255 characters without NUL or lone surrogates, got '1\\x00'",
+            ),
         ],
     )
     def test_a_setting_that_makes_no_sense_is_refused(
@@ -610,6 +619,9 @@ class TestBadInput:
         with pytest.raises(error) as caught:
             Scheduler(**options)
         assert str(caught.value) == message
+
+    def test_a_lease_may_last_a_day(self) -> None:
+        assert Scheduler(lease=timedelta(days=1)).name == "scheduler"
 
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from tasker import Context
+from typing import Any
+
+import pytest
+
+from tasker import Context, Scheduler
 from tasker.ports import Definition, Ending, Outcome, Passed, Proposal, Reason, Skip
 from tasker.store import memory
 from tasker.testing import VirtualClock
@@ -65,3 +69,13 @@ def test_closing_keeps_what_is_there() -> None:
     store.register([Definition("job", "every second")])
     store.close()
     assert [state.id for state in store.states()] == ["job"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "error"), [("a;drop table x", ValueError), ("1a", ValueError), (5, TypeError), (None, TypeError)]
+)
+def test_a_namespace_that_other_stores_refuse_is_refused_here_too(namespace: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^namespace: expected "):
+        memory.Store(namespace)
+    with pytest.raises(error, match=r"^namespace: expected "):
+        Scheduler("memory:", namespace=namespace)

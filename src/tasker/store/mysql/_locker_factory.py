@@ -28,7 +28,7 @@ class LockerFactory(lockers.LockerFactory):
 
         Args:
             url: Where the server is; see `Store`.
-            ttl: How long a lock outlives a holder that has died.
+            ttl: How long a lock outlives a holder that has died, at most a day; see `tasker.lease.lockers`.
             namespace: Keeps applications apart that share a database.
             database: The database of the tables; `None` is the one in the URL.
             call_limit: The seconds after which a call to the server is given up.

@@ -29,7 +29,7 @@ class LockerFactory(lockers.LockerFactory):
 
         Args:
             url_or_pool: Where the database is; see `Store`. Renewals use a connection of their own even with a pool.
-            ttl: How long a lock outlives a holder that has died.
+            ttl: How long a lock outlives a holder that has died, at most a day; see `tasker.lease.lockers`.
             namespace: Keeps applications apart that share a database.
             schema: The database schema of the tables.
             call_limit: The seconds after which a call to the server is given up.

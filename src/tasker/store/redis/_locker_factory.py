@@ -18,7 +18,7 @@ class LockerFactory(lockers.LockerFactory):
 
         Args:
             url_or_client: Where the server is; see `Store`.
-            ttl: How long a lock outlives a holder that has died.
+            ttl: How long a lock outlives a holder that has died, at most a day; see `tasker.lease.lockers`.
             namespace: Keeps applications apart that share a database.
             call_limit: The seconds after which a call to the server is given up.
 

@@ -18,7 +18,7 @@ class LockerFactory(lockers.LockerFactory):
         Args:
             path: The database file; see `Store`.
             namespace: Separates applications that share the file; an identifier, or empty.
-            ttl: How long a lock outlives a holder that has died.
+            ttl: How long a lock outlives a holder that has died, at most a day; see `tasker.lease.lockers`.
 
         Raises:
             TypeError: An argument is of another kind.
