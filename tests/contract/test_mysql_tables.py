@@ -221,6 +221,12 @@ def test_tables_that_vanish_are_made_again(place: Place) -> None:
         assert register(store) == 1
 
 
+def test_a_database_that_does_not_exist_is_said_to_be_missing(place: Place) -> None:
+    url = place.server.url("t_nowhere")
+    with opened(url) as store, pytest.raises(StoreUnavailable, match=r"database does not exist: .*'t_nowhere'.*create"):
+        register(store)
+
+
 # --- allowed ---
 
 

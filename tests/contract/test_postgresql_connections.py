@@ -22,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from tasker import Context
 from tasker.errors import StoreUnavailable, TaskerError
 from tasker.ports import Definition, Ending, Grant, Held, Outcome, Proposal, ScheduleState
+from tasker.store import open_store
 from tasker.store.postgresql import LockerFactory, Repository, Store
 from tasker.store.postgresql._session import Session
 from tests._support.pgbouncer import pgbouncer
@@ -108,6 +109,20 @@ def test_a_url_that_cannot_be_read_is_refused_without_being_repeated(url: str) -
         Store(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("mark", ["?", "#", "%3F"])
+def test_a_part_of_the_password_is_not_taken_for_a_port(mark: str) -> None:
+    shown = "<tasker.store.postgresql.Store postgresql://user@host/db>"
+    assert repr(Store(f"postgresql://user:4711{mark}hunter2@host/db")) == shown
+
+
+def test_the_scheme_may_be_in_capitals(postgres_url: str) -> None:  # noqa: F811
+    for scheme in ("POSTGRESQL", "Postgres"):
+        with closing(open_store(f"{scheme}:{postgres_url.partition(':')[2]}")) as store:
+            assert store.states() == ()
+    with pytest.raises(ValueError, match="more than one @"):
+        Store("PostgreSQL://user:hunter/2@host/db")
 
 
 @pytest.mark.parametrize("wrong", [7, None, b"postgresql://localhost/x", AsyncConnectionPool("", open=False)])

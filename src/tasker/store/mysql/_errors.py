@@ -22,12 +22,9 @@ _CONFLICTS = frozenset(
         1020,  # the row has changed since it was read, as newer MariaDBs say
     )
 )
-_GONE = frozenset(
-    (
-        1146,  # no such table
-        1049,  # no such database
-    )
-)
+_NO_TABLE = 1146
+_NO_DATABASE = 1049
+_GONE = frozenset((_NO_TABLE, _NO_DATABASE))
 _NOT_ALLOWED = frozenset(
     (
         1044,  # to the database
@@ -61,7 +58,9 @@ def translated(error: err.MySQLError) -> TaskerError:
             f"the user of the store lacks a privilege: {words}; grant SELECT, INSERT, UPDATE and DELETE on tasker's "
             "tables, and CREATE and CREATE VIEW on their database if tasker is to make them"
         )
-    if code in _GONE:
+    if code == _NO_DATABASE:
+        return StoreUnavailable(f"the database does not exist: {words}; create it, or name another one in the URL")
+    if code == _NO_TABLE:
         return StoreUnavailable(f"the tables of tasker are gone: {words}")
     if code == UNKNOWN_COLUMN:
         return TaskerError(f"a table under tasker's name is not tasker's, or is damaged: {words}")

@@ -160,6 +160,9 @@ def _parsed(url: str) -> dict[str, Any]:
         # The message quotes a part of it, which may be the password.
         raise ValueError(f"{_EXPECTED}; what was given cannot be read") from None
     is_odd = parts.fragment or "@" in parts.path or re.search("%(?![0-9A-Fa-f]{2})", parts.netloc)
+    # As where the password has a ?, and what stands before that would be a port.
+    if "@" in parts.query:
+        raise ValueError(f"{_EXPECTED}; what was given has an @ after a ?, which are %40 and %3F")
     if parts.scheme not in _SCHEMES or is_odd or "/" in parts.path[1:]:
         raise ValueError(f"{_EXPECTED}; what was given cannot be read")
     found = {

@@ -125,6 +125,7 @@ def _parsed(conninfo: str) -> dict[str, Any]:
         "expected a PostgreSQL URL such as postgresql://user:password@host:5432/database, or libpq's key=value form, "
         "with special characters of the password percent-encoded"
     )
+    conninfo = _with_plain_scheme(conninfo)
     try:
         parameters = conninfo_to_dict(conninfo)
     except psycopg.Error:
@@ -135,3 +136,9 @@ def _parsed(conninfo: str) -> dict[str, Any]:
     if any("@" in str(parameters.get(name, "")) for name in suspects):
         raise ValueError(f"{expected}; what was given has more than one @")
     return parameters
+
+
+def _with_plain_scheme(conninfo: str) -> str:
+    """Return a URL with its scheme in lower case, as libpq knows no other."""
+    scheme, colon, rest = conninfo.partition("://")
+    return scheme.lower() + colon + rest if f"{scheme.lower()}{colon}" in _SCHEMES else conninfo

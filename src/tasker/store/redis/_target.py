@@ -166,6 +166,9 @@ def _checked(url: str) -> str:
     if scheme not in _SCHEMES or not rest.startswith("//"):
         raise ValueError(f"{_EXPECTED}; what was given cannot be read")
     parts = _understood(lambda: _split(scheme + colon + rest), "cannot be read")
+    # What stands before a ? or # of the password would be a port, and is no secret.
+    if "@" in parts.query + parts.fragment:
+        raise ValueError(f"{_EXPECTED}; what was given has an @ after a ? or #, which are %40, %3F and %23")
     # The driver would take the first / for the end of the host and the rest of the password for nothing at all.
     is_number = parts.path.strip("/").isdecimal() or parts.path in ("", "/")
     if scheme != "unix" and not is_number:

@@ -91,6 +91,9 @@ def test_a_message_is_one_line_with_the_words_of_the_server_and_the_number() -> 
 
 def test_what_to_do_is_in_the_message() -> None:
     assert "grant SELECT, INSERT, UPDATE and DELETE" in str(_errors.translated(raised_by_server(1142, "42000")))
+    assert str(_errors.translated(raised_by_server(1049, "42000"))) == (
+        "the database does not exist: the words (1049); create it, or name another one in the URL"
+    )
     assert "must be ROW or MIXED" in str(_errors.translated(raised_by_server(1665, "HY000")))
 
 

@@ -54,6 +54,7 @@ def test_the_text_of_a_target_has_no_password(url: str, shown: str) -> None:
         "mysql://user:hunter2#x@host/db",
         "mysql://user:hunter2?x@host/db",
         "mysql://user:hunter2?x=1@host/db",
+        "mysql://user:4711?ssl_ca=hunter2@host/db",
         "mysql://user:pass@host:hunter2/db",
         "mysql://user:hunter2@host/db/more",
         "mysql://user:hunter2@[::1/db",
@@ -66,6 +67,14 @@ def test_a_url_that_cannot_be_read_is_refused_without_being_repeated(url: str) -
         Target(url, call_limit=3)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_part_of_the_password_is_not_taken_for_a_port() -> None:
+    with pytest.raises(ValueError, match=r"an @ after a [?], which are %40 and %3F") as caught:
+        Target("MySQL://user:4711?ssl_ca=x@host/db", call_limit=3)
+    assert "4711" not in str(caught.value)
+    quoted = "MySQL://user:4711%3Fssl_ca=x@host/db?ssl_ca=/%40.pem"
+    assert str(Target(quoted, call_limit=3)) == "mysql://user@host/db"
 
 
 @pytest.mark.parametrize("wrong", [7, None, b"mysql://localhost/x"])

@@ -58,6 +58,9 @@ def test_the_scheme_says_how_to_connect(url: str, kind: type) -> None:
         "redis://user:s3c/cret@host/0",
         "redis://user:s3c#cret@host/0",
         "redis://user:s3c?cret@host/0",
+        "redis://user:4711?cret@host/0",
+        "rediss://user:4711#cret@host",
+        "valkey://user:4711/0?cret@host",
         "redis://:12/cret@host",
         "redis://host:s3cret",
         "redis://host:70000",
@@ -82,6 +85,16 @@ def test_a_url_that_cannot_be_read_is_refused_without_being_repeated(url: str) -
         assert "cret" not in str(caught.value)
         assert "cret" not in repr(caught.value.__context__)
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("mark", ["?", "#", "?db=", "/1?"])
+def test_a_part_of_the_password_is_not_taken_for_a_port(mark: str) -> None:
+    with pytest.raises(ValueError, match=r"an @ after a [?] or #, which are %40, %3F and %23") as caught:
+        Store(f"redis://user:4711{mark}cret@host")
+    assert "4711" not in str(caught.value)
+    quoted = {"?": "%3F", "#": "%23", "?db=": "%3Fdb=", "/1?": "%2F1%3F"}[mark]
+    assert str(target_at(f"redis://user:4711{quoted}cret@host")) == "redis://user@host:6379/0"
+    assert str(target_at("redis://host?username=me%40here")) == "redis://me@here@host:6379/0"
 
 
 @pytest.mark.parametrize("wrong", [None, 7, b"redis://host", AsyncRedis(), redis.ConnectionPool()])
