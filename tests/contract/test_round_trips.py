@@ -8,8 +8,10 @@ from contextlib import closing
 import pytest
 
 from tasker.ports import Action, Definition, Ending, Grant, Held, Outcome, Passed, Proposal, Reason, Skip
-from tasker.store import AnyStore, postgresql, redis
+from tasker.store import AnyStore, mysql, postgresql, redis
+from tasker.store.mysql import _session as mysql_session
 from tasker.store.postgresql._session import Session
+from tests._support.mariadb_server import mariadb_server, mariadb_url  # noqa: F401 - fixtures
 from tests._support.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests._support.redis_server import RedisServer, redis_server, redis_url  # noqa: F401 - fixtures
 
@@ -32,6 +34,24 @@ def test_on_postgresql_an_operation_is_one_statement_for_a_thousand_schedules(
         use(store, 1)  # which looks at the tables and the privileges, once for each
         found = [f"{name}: {count}" for name, count in trips(store, 1_000, lambda: len(sent))]
     assert found == ["register: 2", *(f"{name}: 1" for name in AFTER_REGISTER)]
+
+
+def test_on_mariadb_an_operation_is_one_packet_for_a_thousand_schedules(
+    mariadb_url: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    run = mysql_session.Session._run
+
+    def counted(session: mysql_session.Session, text: str) -> list[list[mysql_session.Row]]:
+        sent.append(text)
+        return run(session, text)
+
+    monkeypatch.setattr(mysql_session.Session, "_run", counted)
+    with closing(mysql.Store(mariadb_url, call_limit=30)) as store:
+        use(store, 1)  # which looks at the tables, and opens both connections
+        found = [f"{name}: {count}" for name, count in trips(store, 1_000, lambda: len(sent))]
+    assert found == [f"{name}: 1" for name in ("register", *AFTER_REGISTER)]
 
 
 def test_on_redis_an_operation_is_one_script_for_five_hundred_schedules(
