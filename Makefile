@@ -50,7 +50,7 @@ demo: $(READY) ## Run the example service; it stops on Ctrl-C, or after 20 s whe
 test: $(READY) ## Run all tests but those of scale
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
-scale: $(READY) ## Share a hundred thousand schedules among instances; it measures, so leave the machine alone
+scale: $(READY) ## Share 100,000 schedules, and kill instances of sixteen; it measures, so leave the machine alone
 	$(BIN)/python -m pytest -m alone $(PYTEST)
 
 unit: $(READY) ## Run the fast tests only

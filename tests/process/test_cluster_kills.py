@@ -1,11 +1,10 @@
 """Many processes on one store: no slot is run twice, none overlaps, none is lost, whoever is killed meanwhile.
 
-`TASKER_CLUSTER=full` makes it sixteen processes with fifty schedules for a minute.
+`make scale` runs the same with sixteen processes and fifty schedules, for a minute on each store.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from contextlib import closing
@@ -35,9 +34,14 @@ class Size:
 TINY = Size(instances=4, schedules=10, seconds=6, kills=1, most=4, lease=2, call_limit=0.6)
 SMALL = Size(instances=6, schedules=20, seconds=10, kills=2, most=5, lease=2, call_limit=0.6)
 FULL = Size(instances=16, schedules=50, seconds=60, kills=3, most=8, lease=3, call_limit=1)
-IS_FULL = os.environ.get("TASKER_CLUSTER") == "full"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout((FULL if IS_FULL else SMALL).seconds + 120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(SMALL.seconds + 120)]
+
+
+def of_size(usual: Size) -> pytest.MarkDecorator:
+    """Run a test with so large a cluster, and where the machine is left alone with a full one."""
+    marks = [pytest.mark.alone, pytest.mark.timeout(FULL.seconds + 120)]
+    return pytest.mark.parametrize("size", [pytest.param(usual, id="few"), pytest.param(FULL, id="full", marks=marks)])
 
 
 class Watch:
@@ -48,19 +52,23 @@ class Watch:
         time.sleep(max(0.0, end - time.monotonic()))
 
 
+@of_size(TINY)
 @pytest.mark.parametrize("store_url", ["mariadb", "redis", "sqlite"], indirect=True)
 def test_no_slot_is_run_twice_or_lost_and_none_overlaps_while_instances_are_killed(
-    store_url: str, tmp_path: Path
+    store_url: str, tmp_path: Path, size: Size
 ) -> None:
     journal = make_journal(f"{tmp_path}/journal.db")
-    print(f"\n{judged(store_url, journal, FULL if IS_FULL else TINY, Watch()).figures}")
+    print(f"\n{judged(store_url, journal, size, Watch()).figures}")
 
 
+@of_size(SMALL)
 @pytest.mark.parametrize("pooled", [False, True], ids=["url", "pool of two"])
-def test_on_postgresql_the_same_holds_and_an_instance_has_two_connections(postgres_url: str, pooled: bool) -> None:
+def test_on_postgresql_the_same_holds_and_an_instance_has_two_connections(
+    postgres_url: str, pooled: bool, size: Size
+) -> None:
     watch = Connections(postgres_url)
     make_journal(postgres_url)
-    found = judged(postgres_url, postgres_url, FULL if IS_FULL else SMALL, watch, *(["--pooled"] if pooled else []))
+    found = judged(postgres_url, postgres_url, size, watch, *(["--pooled"] if pooled else []))
     print(f"\n{found.figures}; {transactions(postgres_url)} transactions, those of the jobs included")
     # One to renew leases, and one for all the rest: the pool itself may open its second one while it starts.
     assert max(count for name, count in watch.peaks.items() if name.startswith("instance")) <= 2 + pooled
