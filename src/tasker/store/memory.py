@@ -69,7 +69,7 @@ class Store:
             TypeError: The namespace is no string.
             ValueError: It is neither empty nor an identifier of at most 63 characters.
         """
-        self.namespace = checked_namespace(namespace)
+        self.namespace: str = checked_namespace(namespace)
         self.call_limit: float = 3.0
         self._keep = keep
         self._mutex = threading.Lock()
