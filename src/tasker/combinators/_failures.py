@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from tasker._core.calling import perform
 from tasker._core.context import Context
 from tasker._core.leaving import members_of
 from tasker._core.task import Task, to_task
+from tasker.errors import Cancelled
 
 
 class _OnError(Task):
@@ -30,14 +32,29 @@ class _OnError(Task):
             failure = error
         else:
             return
-        # The handler has work to do also while all stops.
-        handling = ctx.without_cancel() if ctx.done else ctx
         try:
-            await perform(to_task(partial(self._handler, failure), self.name), handling)
+            await self._handle(failure, ctx)
         except BaseException as error:
             if error is not failure and error.__context__ is None:
                 error.__context__ = failure
             raise
+
+    async def _handle(self, failure: Exception, ctx: Context) -> None:
+        handling = to_task(partial(self._handler, failure), self.name)
+        try:
+            await perform(handling, ctx)
+        except (Cancelled, CancelledError) as error:
+            left = error
+        else:
+            return
+        if handling.starts:
+            # It was told to leave before it was done, so nobody has swallowed the failure.
+            failure.add_note(f"the handler of {self.name!r} was canceled")
+            raise failure
+        # The end came before it; it has work to do also while all stops.
+        await perform(handling, ctx.without_cancel())
+        if isinstance(left, CancelledError):
+            raise left
 
 
 class _IgnoreError(Task):
@@ -61,7 +78,8 @@ def on_error(task: TaskLike, handler: Callable[..., Any]) -> Task:
 
     The handler is called with the error, and with the context if it wants it, like a task: a sync one in a worker
     thread, an async one on the loop. Returning swallows the error; raising, the same error or another, goes on. It
-    never sees a cancellation. After the context has ended it still runs, under a context that has not.
+    never sees a cancellation. If the context has ended before it begins, it still runs, under a context that has not.
+    If the context ends while it runs, and it leaves because of that, the error that it was handed is raised.
 
     Args:
         task: Anything that can be a task.

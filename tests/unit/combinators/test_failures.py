@@ -7,8 +7,21 @@ from typing import Any
 
 import pytest
 
-from tasker import Cancelled, Context, TaskLike, concurrence, current_context, ignore_error, on_error, run, sequence
+from tasker import (
+    Cancelled,
+    Context,
+    TaskLike,
+    concurrence,
+    current_context,
+    ignore_error,
+    on_error,
+    run,
+    sequence,
+    with_timeout,
+)
+from tasker._core import threads
 from tasker.combinators._failures import matches
+from tasker.testing import VirtualClock
 from tests._support.tasks import Boom, ended, fails, fails_async, until_the_end, until_the_end_async
 
 FAILING = [fails, fails_async, sequence(fails), sequence(fails_async)]
@@ -129,6 +142,121 @@ def test_the_handler_of_an_error_after_the_end_runs_under_a_context_that_has_not
     run(on_error(fails_at_the_end, handler), ctx)
 
     assert seen == [(False, "value")]
+
+
+def takes_ten_seconds(error: Exception, ctx: Context) -> None:
+    ctx.sleep(10)
+
+
+async def takes_ten_seconds_async(error: Exception) -> None:
+    await asyncio.sleep(10)
+
+
+@pytest.mark.parametrize("failing", FAILING)
+@pytest.mark.parametrize("handler", [takes_ten_seconds, takes_ten_seconds_async])
+def test_what_a_handler_has_not_swallowed_when_the_context_ends_is_raised(
+    failing: TaskLike, handler: Callable[..., Any], clock: VirtualClock
+) -> None:
+    with pytest.raises(Boom) as caught:
+        run(with_timeout(2, on_error(failing, handler)))
+
+    assert clock.elapsed == 2
+    assert caught.value.__notes__ == [f"the handler of 'on_error {handler.__name__}' was canceled"]
+
+
+def test_a_handler_may_swallow_the_error_although_the_context_ends_meanwhile(clock: VirtualClock) -> None:
+    async def handler(error: Exception) -> None:
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+
+    with Context.background().with_timeout(2) as ctx:
+        run(on_error(fails, handler), ctx)
+
+    assert clock.elapsed == 3
+
+
+def test_a_cancellation_from_outside_loses_no_error_whose_handler_is_at_work(clock: VirtualClock) -> None:
+    async def program() -> None:
+        async with asyncio.timeout(2):
+            await on_error(fails, takes_ten_seconds_async)()
+
+    with pytest.raises(Boom):
+        run(program)
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_the_handler_runs_in_whatever_moment_the_context_ends(turns: int) -> None:
+    seen: list[BaseException] = []
+    ctx = Context.background().with_cancel()
+
+    async def ends() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ctx.cancel()
+
+    async def fails_while_another_ends() -> None:
+        ending.append(asyncio.ensure_future(ends()))
+        raise Boom
+
+    async def handler(error: Exception) -> None:
+        seen.append(error)
+
+    ending: list[asyncio.Future[None]] = []
+    run(on_error(fails_while_another_ends, handler), ctx)
+
+    assert [type(error) for error in seen] == [Boom]
+
+
+def test_a_handler_that_waits_for_its_thread_when_the_context_ends_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    ctx = Context.background().with_cancel()
+    submit = threads.submit
+
+    def submit_late(job: Callable[[], object]) -> None:
+        ctx.cancel()
+        submit(job)
+
+    def handler(error: Exception, ctx: Context) -> None:
+        seen.append(ctx.done)
+
+    monkeypatch.setattr(threads, "submit", submit_late)
+    run(on_error(fails_async, handler), ctx)
+
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_cancelling_all_there_is_on_the_loop_loses_no_error(turns: int) -> None:
+    async def cancels_all() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for other in asyncio.all_tasks() - {asyncio.current_task()}:
+            other.cancel()
+
+    async def fails_while_another_cancels() -> None:
+        cancelling.append(asyncio.ensure_future(cancels_all()))
+        raise Boom
+
+    async def handler(error: Exception) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        seen.append(error)
+
+    async def program() -> None:
+        try:
+            await on_error(fails_while_another_cancels, handler)()
+        except Boom as error:
+            seen.append(error)
+        except asyncio.CancelledError:
+            pass
+
+    seen: list[BaseException] = []
+    cancelling: list[asyncio.Future[None]] = []
+    asyncio.run(program())
+
+    assert [type(error) for error in seen] == [Boom]
 
 
 def no_argument() -> None: ...
