@@ -1,4 +1,4 @@
-"""What a run must not leave behind: asyncio tasks, threads, timers, hooks, coroutines, signal handlers."""
+"""What a run must not leave behind: asyncio tasks, threads, timers, hooks, coroutines, signal handlers, locks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import Any
 
 from tasker import Context
 from tasker._core import clock, threads
+from tasker.store._lock_row import LockRow
+from tasker.store.memory import LockerFactory
 
 PATIENCE = 30.0
 
@@ -59,20 +61,37 @@ def suspended_coroutines() -> list[CoroutineType[Any, Any, Any]]:
     ]
 
 
+def signal_handling() -> tuple[Any, ...]:
+    """Return what handles the signals that stop a program, and the descriptor that they wake; for the main thread."""
+    descriptor = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), descriptor
+
+
+def locks_held(lockers: LockerFactory) -> list[str]:
+    """Return the keys of the locks that are held, and of those that are still renewed."""
+    rows: dict[str, LockRow] = lockers._store._locks  # type: ignore[attr-defined]
+    return [*(key for key, row in rows.items() if row.owner is not None), *lockers._renewal._leases]
+
+
 @contextmanager
-def nothing_left_behind(ctx: Context | None = None) -> Iterator[None]:
+def nothing_left_behind(ctx: Context | None = None, lockers: LockerFactory | None = None) -> Iterator[None]:
     """Check that what ran in the block is gone after it: in this thread, and within some seconds in the others.
 
     Args:
         ctx: A context that has as many hooks after the block as before.
+        lockers: What the locks come from that the block takes; it renews nothing any more afterwards.
     """
-    before = (timers(), other_threads(), signal.getsignal(signal.SIGINT), hooks(ctx) if ctx else 0)
+    before = (timers(), other_threads(), signal_handling(), hooks(ctx) if ctx else 0)
     leave_alone()
     yield
+    if lockers is not None:
+        assert locks_held(lockers) == []
+        lockers._renewal.close()
     eventually(lambda: busy_workers() == 0, "worker threads are busy")
     eventually(lambda: timers() <= before[0], "timers are left")
     eventually(lambda: other_threads() <= before[1], "threads are left")
-    assert signal.getsignal(signal.SIGINT) is before[2]
+    assert signal_handling() == before[2]
     assert (hooks(ctx) if ctx else 0) == before[3]
     assert suspended_coroutines() == []
 

@@ -1,4 +1,4 @@
-"""Ten thousand cancellations, each at a moment of its own, leave nothing behind and lose no error.
+"""Eleven thousand cancellations, each at a moment of its own, leave nothing behind and lose no error.
 
 Who cancels: the asyncio task around it, a deadline of a context above, a sibling that fails, Ctrl-C.
 When: after 0 to 20 turns of the loop, or after some microseconds.
@@ -19,6 +19,7 @@ import pytest
 import tasker
 from tasker import Backoff, Cancelled, Context, Retry, TaskLike, concurrence, run, schedule, sequence, to_task
 from tasker.combinators._retry import retrying
+from tasker.store.memory import LockerFactory
 from tests._support.leftovers import hooks, nothing_left_behind, tasks_of_loop
 from tests._support.tasks import Boom, until_the_end, until_the_end_async
 
@@ -29,10 +30,11 @@ TICKS = range(21)
 class Tasks:
     """Makes trees, and counts what begins, what ends, and which errors were raised in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, lockers: LockerFactory) -> None:
         self.begun = 0
         self.ended = 0
         self.raised: list[Boom] = []
+        self._lockers = lockers
 
     def sync(self, ctx: Context) -> None:
         self.begun += 1
@@ -75,6 +77,18 @@ class Tasks:
             self.raised.append(Boom())
             raise self.raised[-1]
 
+    def fails(self) -> None:
+        self.raised.append(Boom())
+        raise self.raised[-1]
+
+    async def handles(self, error: Exception) -> None:
+        await self.steps()
+        self.forget(error)
+
+    def handles_sync(self, error: Exception, ctx: Context) -> None:
+        ctx.sleep(0.001)
+        self.forget(error)
+
     async def sees_its_end(self, ctx: Context) -> None:
         self.begun += 1
         try:
@@ -96,7 +110,7 @@ class Tasks:
             self.sync(ctx)
 
     def forget(self, error: BaseException) -> None:
-        """Note that an error is not raised any more, since what failed is run again."""
+        """Note that an error is not raised any more, since it was handled, or what failed is run again."""
         self.raised = [each for each in self.raised if each is not error]
 
     def nests(self, ctx: Context) -> None:
@@ -135,6 +149,18 @@ class Tasks:
             "failing block": lambda: to_task(self.failing_block),
             "sync block": lambda: to_task(self.sync_block),
             "on_error": lambda: tasker.on_error(sequence(self.steps, self.cleans_up), lambda error: None),
+            "handler": lambda: sequence(tasker.on_error(self.fails_again_and_again, self.handles), self.cleans_up),
+            "sync handler": lambda: sequence(
+                tasker.on_error(self.fails_again_and_again, self.handles_sync), self.cleans_up
+            ),
+            "handler in one thread": lambda: sequence(tasker.on_error(self.fails, self.handles_sync), self.sync),
+            "signals": lambda: concurrence(
+                tasker.with_signal_notify(self.cleans_up, signal.SIGTERM),
+                tasker.with_signal_notify(self.sync, signal.SIGUSR2),
+            ),
+            "lock": lambda: tasker.with_no_overlap(
+                self._lockers.locker_for(str(id(self))), concurrence(self.cleans_up, self.sync)
+            ),
         }
         return trees[kind]()
 
@@ -142,6 +168,7 @@ class Tasks:
 KINDS = [
     *"sync async failing steps concurrence nested group timeout repeat shutdown on_error".split(),  # noqa: SIM905
     *["retry", "retries", "grace", "short grace", "block", "failing block", "sync block"],
+    *["handler", "sync handler", "handler in one thread", "signals", "lock"],
 ]
 
 
@@ -173,8 +200,7 @@ def check(tasks: Tasks, error: BaseException | None, *allowed: type[BaseExceptio
     assert [each for each in raised if not isinstance(each, (Boom, *allowed))] == []
 
 
-async def cancelled_from_outside(kind: str, ticks: int) -> None:
-    tasks = Tasks()
+async def cancelled_from_outside(tasks: Tasks, kind: str, ticks: int) -> None:
     running = asyncio.ensure_future(outcome(tasks.tree(kind)))
     await turns(ticks)
     running.cancel()
@@ -188,8 +214,7 @@ async def cancelled_from_outside(kind: str, ticks: int) -> None:
     check(tasks, error, asyncio.CancelledError)
 
 
-async def cancelled_by_a_context_above(kind: str, ticks: int) -> None:
-    tasks = Tasks()
+async def cancelled_by_a_context_above(tasks: Tasks, kind: str, ticks: int) -> None:
     with BACKGROUND.with_cancel() as ctx:
         running = asyncio.ensure_future(outcome(tasks.tree(kind), ctx))
         await turns(ticks)
@@ -198,14 +223,12 @@ async def cancelled_by_a_context_above(kind: str, ticks: int) -> None:
         assert hooks(ctx) == 0
 
 
-async def cancelled_by_a_deadline_above(kind: str, ticks: int) -> None:
-    tasks = Tasks()
+async def cancelled_by_a_deadline_above(tasks: Tasks, kind: str, ticks: int) -> None:
     with BACKGROUND.with_timeout(ticks * 37e-6) as ctx:
         check(tasks, await outcome(tasks.tree(kind), ctx), Cancelled)
 
 
-async def cancelled_by_asyncio_timeout(kind: str, ticks: int) -> None:
-    tasks = Tasks()
+async def cancelled_by_asyncio_timeout(tasks: Tasks, kind: str, ticks: int) -> None:
     error: BaseException | None = None
     try:
         async with asyncio.timeout(ticks * 37e-6):
@@ -218,8 +241,7 @@ async def cancelled_by_asyncio_timeout(kind: str, ticks: int) -> None:
     check(tasks, error, TimeoutError)
 
 
-async def cancelled_by_a_sibling(kind: str, ticks: int) -> None:
-    tasks = Tasks()
+async def cancelled_by_a_sibling(tasks: Tasks, kind: str, ticks: int) -> None:
 
     async def fails() -> None:
         await turns(ticks)
@@ -237,17 +259,18 @@ WAYS = [
     cancelled_by_a_sibling,
 ]
 
-# 18 kinds, 5 ways, 21 moments: five times over and the fifteen hundred of Ctrl-C make ten thousand.
-ROUNDS = 5
+# 23 kinds, 5 ways, 21 moments: four times over and the nineteen hundred of Ctrl-C make eleven thousand.
+ROUNDS = 4
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cancelled", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cancellation_at_any_moment_leaves_nothing_behind(
-    cancelled: Callable[[str, int], Coroutine[Any, Any, None]], kind: str
+    cancelled: Callable[[Tasks, str, int], Coroutine[Any, Any, None]], kind: str
 ) -> None:
     draw = random.Random(f"{cancelled.__name__} {kind}")
+    lockers = LockerFactory()
 
     async def all_of_them() -> None:
         reports: list[Any] = []
@@ -255,27 +278,26 @@ def test_a_cancellation_at_any_moment_leaves_nothing_behind(
         for _ in range(ROUNDS):
             for ticks in draw.sample(TICKS, len(TICKS)):
                 async with asyncio.timeout(30):
-                    await cancelled(kind, ticks)
+                    await cancelled(Tasks(lockers), kind, ticks)
         assert tasks_of_loop() == set()
         gc.collect()
         assert reports == []
 
-    with nothing_left_behind():
+    with nothing_left_behind(lockers=lockers):
         asyncio.run(all_of_them())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_ctrl_c_at_any_moment_leaves_nothing_behind(kind: str) -> None:
-    with nothing_left_behind():
+    lockers = LockerFactory()
+    with nothing_left_behind(lockers=lockers):
         for round_ in range(4):
             for ticks in TICKS:
-                interrupted_after(ticks, kind, through_notify=bool(round_ % 2))
+                interrupted_after(Tasks(lockers), ticks, kind, through_notify=bool(round_ % 2))
 
 
-def interrupted_after(ticks: int, kind: str, *, through_notify: bool) -> None:
-    tasks = Tasks()
-
+def interrupted_after(tasks: Tasks, ticks: int, kind: str, *, through_notify: bool) -> None:
     async def interrupts() -> None:
         await turns(ticks)
         signal.raise_signal(signal.SIGINT)
@@ -293,9 +315,11 @@ def interrupted_after(ticks: int, kind: str, *, through_notify: bool) -> None:
 
 @pytest.mark.slow
 def test_many_trees_cancelled_at_once_leave_nothing_behind() -> None:
+    lockers = LockerFactory()
+
     async def all_of_them() -> None:
         with BACKGROUND.with_cancel() as ctx:
-            tasks = [Tasks() for _ in range(200)]
+            tasks = [Tasks(lockers) for _ in range(200)]
             trees = [each.tree(KINDS[number % len(KINDS)]) for number, each in enumerate(tasks)]
             running = [asyncio.ensure_future(outcome(tree, ctx)) for tree in trees]
             await turns(5)
@@ -305,7 +329,7 @@ def test_many_trees_cancelled_at_once_leave_nothing_behind() -> None:
             assert hooks(ctx) == 0
         assert tasks_of_loop() == set()
 
-    with nothing_left_behind():
+    with nothing_left_behind(lockers=lockers):
         asyncio.run(all_of_them())
 
 
