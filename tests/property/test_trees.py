@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,12 +21,15 @@ from hypothesis import strategies as st
 
 import tasker
 from tasker import Backoff, Cancelled, Context, DeadlineExceeded, Task, schedule
+from tasker.store.memory import LockerFactory
 from tasker.testing import VirtualClock
+from tests._support.leftovers import locks_held
 
 NEVER = math.inf
-KINDS = (
-    "concurrence concurrence sequence timeout repeat retry retry grace on_error ignore_error shutdown leaf".split()  # noqa: SIM905
-)
+KINDS = [
+    *"concurrence concurrence sequence timeout repeat retry retry grace on_error on_error ignore_error".split(),  # noqa: SIM905
+    *["shutdown", "signal_notify", "no_overlap", "leaf"],
+]
 ATTEMPTS = 3
 PRIMES = [n for n in range(2, 1_500) if all(n % d for d in range(2, math.isqrt(n) + 1))]
 
@@ -58,11 +62,12 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Node:
-    """A combinator: its kind, its children, and a number that means what the kind makes of it."""
+    """A combinator: its kind, its children, a number that means what the kind makes of it, and what handles errors."""
 
     kind: str
     children: tuple[Any, ...]
     seconds: float = 0.0
+    handler: Leaf | None = None
 
 
 Tree = Leaf | Node
@@ -87,12 +92,17 @@ def trees(draw: st.DrawFn) -> Tree:
             linger=draw(st.sampled_from([0.0, 0.0, None, 1.0])) and seconds() / 10,
         )
 
+    def handler() -> Leaf:
+        # It always lingers: what two handlers hand on in the same instant would come in any order.
+        return replace(leaf(), linger=draw(st.sampled_from([None, 1.0])) and seconds() / 10)
+
     def tree(depth: int) -> Tree:
         kind = draw(st.sampled_from(KINDS)) if depth else "leaf"
         if kind == "leaf":
             return leaf()
         number = draw(st.integers(0, 4)) if kind in ("sequence", "concurrence") else 1
-        return Node(kind, tuple(tree(depth - 1) for _ in range(number)), seconds())
+        children = tuple(tree(depth - 1) for _ in range(number))
+        return Node(kind, children, seconds(), handler() if kind == "on_error" else None)
 
     return tree(draw(st.integers(1, 4)))
 
@@ -223,13 +233,27 @@ def model_on_error(node: Node, begin: float, end: End) -> Run:
     run = model(node.children[0], begin, end)
     if run.left in (None, "cancelled"):
         return run
-    return Run(None, run.at, [*run.log, ("handled", "", run.at)])
+    assert node.handler is not None
+    # Whoever begins after the end is not told of it.
+    handling = model_leaf(node.handler, run.at, end if run.at < end.at else End(NEVER, NEVER))
+    left = run.left if handling.left == "cancelled" else handling.left
+    return Run(left, handling.at, run.log + handling.log)
 
 
 def model_ignore_error(node: Node, begin: float, end: End) -> Run:
     run = model(node.children[0], begin, end)
     is_ignored = run.left is not None and only(run.left, lambda left: left == "timeout")
     return Run(None if is_ignored else run.left, run.at, run.log)
+
+
+def model_signal_notify(node: Node, begin: float, end: End) -> Run:
+    run = model(node.children[0], begin, end)
+    return replace(run, left=None) if run.left == "cancelled" else run
+
+
+def model_no_overlap(node: Node, begin: float, end: End) -> Run:
+    # Nobody else takes its lock.
+    return model(node.children[0], begin, end) if begin < end.at else Run("cancelled", begin)
 
 
 def only(left: Any, meant: Callable[[Any], bool]) -> bool:
@@ -262,6 +286,8 @@ MODELS = {
     "on_error": model_on_error,
     "ignore_error": model_ignore_error,
     "shutdown": model_shutdown,
+    "signal_notify": model_signal_notify,
+    "no_overlap": model_no_overlap,
 }
 
 
@@ -273,15 +299,19 @@ class Builder:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
+        self.lockers = LockerFactory()
         self.log: list[tuple[str, str, float]] = []
 
     def build(self, tree: Tree) -> Task:
         if isinstance(tree, Leaf):
-            return tasker.to_task(self._async_leaf(tree) if tree.is_async else self._sync_leaf(tree), tree.name)
+            return tasker.to_task(self._leaf(tree), tree.name)
         return getattr(self, f"_{tree.kind}")(tree, [self.build(child) for child in tree.children])  # type: ignore[no-any-return]
 
     def _note(self, what: str, name: str = "") -> None:
         self.log.append((what, name, self._clock.elapsed))
+
+    def _leaf(self, leaf: Leaf) -> Any:
+        return self._async_leaf(leaf) if leaf.is_async else self._sync_leaf(leaf)
 
     def _sync_leaf(self, leaf: Leaf) -> Any:
         def work(ctx: Context) -> None:
@@ -338,10 +368,25 @@ class Builder:
         return tasker.with_grace(node.seconds, children[0])
 
     def _on_error(self, node: Node, children: list[Task]) -> Task:
-        return tasker.on_error(children[0], lambda error: self._note("handled"))
+        assert node.handler is not None
+        handles = self._leaf(node.handler)
+
+        async def handle_async(error: Exception) -> None:
+            await handles()
+
+        def handle(error: Exception, ctx: Context) -> None:
+            handles(ctx)
+
+        return tasker.on_error(children[0], handle_async if node.handler.is_async else handle)
 
     def _ignore_error(self, node: Node, children: list[Task]) -> Task:
         return tasker.ignore_error(children[0], DeadlineExceeded)
+
+    def _signal_notify(self, node: Node, children: list[Task]) -> Task:
+        return tasker.with_signal_notify(children[0], signal.SIGUSR2)
+
+    def _no_overlap(self, node: Node, children: list[Task]) -> Task:
+        return tasker.with_no_overlap(self.lockers.locker_for(f"lock {node.seconds}"), children[0])
 
     def _shutdown(self, node: Node, children: list[Task]) -> Task:
         stopping: list[Any] = []
@@ -380,6 +425,7 @@ def run_for_real(tree: Tree, end: float) -> tuple[Run, str]:
                 tasker.run(task, ctx)
             except BaseException as caught:
                 error = caught
+        assert locks_held(builder.lockers) == []
         return Run(left_by(error), clock.elapsed, builder.log), str(task)
 
 
