@@ -145,10 +145,10 @@ class SystemClock:
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         timer = _SystemTimer(self, callback)
         with self._lock:
+            self._start_thread()
             self._count += 1
             heapq.heappush(self._heap, (when, self._count, timer))
             is_first = self._heap[0][2] is timer
-            self._start_thread()
         if is_first:
             self._wake()
         return timer
@@ -202,18 +202,23 @@ class SystemClock:
 
     def close_in_child(self) -> None:
         """Close what a fork has copied; the thread was not."""
-        if self._thread is not None:
+        if self._reader >= 0:
             os.close(self._reader)
             os.close(self._writer)
 
     def _start_thread(self) -> None:
         if self._thread is not None:
             return
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
+        if self._reader < 0:
+            self._reader, self._writer = os.pipe()
+            os.set_blocking(self._reader, False)
+            os.set_blocking(self._writer, False)
         self._thread = threading.Thread(target=self._run, name="tasker-clock", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None  # the system may start one later
+            raise
 
     def _wake(self) -> None:
         try:

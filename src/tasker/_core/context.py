@@ -134,7 +134,7 @@ class Context:
     def on_done(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have `callback` called once in a worker thread when the context ends; at once if it has ended.
 
-        What it raises is logged.
+        What it raises is logged. So is that it was not called, where the system has no thread for it.
 
         Returns:
             A function that unregisters it; it does not wait for a callback that has begun.
@@ -149,7 +149,10 @@ class Context:
                 logger.exception("an on_done callback failed: %r", callback)
 
         def hook() -> None:
-            threads.submit(call)
+            try:
+                threads.submit(call)
+            except RuntimeError:  # the others must hear of the end all the same
+                logger.exception("an on_done callback was not called, since there is no thread for it: %r", callback)
 
         if not self._attach(hook):
             hook()

@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from tasker._core import clock
 
@@ -33,6 +34,7 @@ _BEAT = 0.010
 _STALLED_AFTER = 0.002
 _IDLE_FOR = 10.0
 _GROW_AT_MOST = 1024
+_NO_MORE = "the system starts no more threads; %d are at work"
 
 
 class Doing:
@@ -101,9 +103,20 @@ class _Pool:
                 self._starting += 1
             needs_beats = not is_one_of_few and self._share()
         if is_one_of_few:
-            self.start_thread()
+            self._start_for(job)
         elif needs_beats:
             self._beat_later()
+
+    def _start_for(self, job: Callable[[], object]) -> None:
+        """Start a thread; if there is none at all, take the job back, which would be done when nobody expects it."""
+        try:
+            self.start_thread()
+        except RuntimeError:
+            with self._lock:
+                if job not in self._queue:
+                    return  # a thread that was just coming has taken it
+                self._queue.remove(job)
+            raise
 
     def next_job(self, worker: _Worker) -> Callable[[], object] | None:
         """Return what the worker does next; `None` ends its thread."""
@@ -164,9 +177,10 @@ class _Pool:
         except RuntimeError:
             with self._lock:
                 self._starting -= 1 + siblings
-                if not self._workers:
-                    raise
-            logger.warning("the system starts no more threads; %d are at work", len(self._workers))
+                at_work = len(self._workers)
+            logger.warning(_NO_MORE, at_work)
+            if not at_work:
+                raise
 
     def running(self) -> list[tuple[str, int]]:
         """Return what the workers do now: a name and the identifier of the thread."""
@@ -175,7 +189,12 @@ class _Pool:
         return [(name, worker.ident or 0) for worker in workers if (name := worker.doing.name)]
 
     def _beat_later(self) -> None:
-        clock.system().call_at(time.monotonic() + _BEAT, self._beat)
+        try:
+            clock.system().call_at(time.monotonic() + _BEAT, self._beat)
+        except RuntimeError:  # there is no thread for the clock either; the next job tries again
+            with self._lock:
+                self._is_beating = False
+            logger.warning(_NO_MORE, len(self._workers))
 
     def _beat(self) -> None:
         with self._lock:
@@ -186,7 +205,8 @@ class _Pool:
             count = 0 if self._starting or self._waking else self._next_step()
             self._starting += count
         if count:
-            self.start_thread(siblings=count - 1)
+            with suppress(RuntimeError):  # the next beat tries again
+                self.start_thread(siblings=count - 1)
         self._beat_later()
 
     def _next_step(self) -> int:

@@ -35,6 +35,25 @@ def test_its_thread_is_a_daemon_with_a_name(system: SystemClock) -> None:
     assert (thread.daemon, thread.name) == (True, "tasker-clock")
 
 
+def test_a_thread_that_the_system_refuses_is_started_by_the_next_timer(
+    system: SystemClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    log: list[str] = []
+    called = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            system.call_at(0, lambda: log.append("refused"))
+
+    system.call_at(system.monotonic(), called.set)
+
+    assert called.wait(5)
+    assert log == []
+
+
 def test_a_timer_is_called_on_the_clock_thread(system: SystemClock) -> None:
     called = threading.Event()
     names: list[str] = []

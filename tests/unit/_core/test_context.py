@@ -10,6 +10,7 @@ from math import inf
 import pytest
 
 from tasker import CancelContext, Cancelled, Context, DeadlineExceeded, current_context, run
+from tasker._core import threads
 from tasker._core.context import AtEnd, Scope, cancelled_by
 from tasker.testing import VirtualClock
 from tests._support.leftovers import eventually, hooks, timers
@@ -601,6 +602,24 @@ def test_what_a_callback_raises_is_logged(caplog: pytest.LogCaptureFixture) -> N
 
     record = caplog.records[0]
     assert (record.name, record.levelno, record.exc_info and record.exc_info[0]) == ("tasker", logging.ERROR, Boom)
+
+
+def test_an_on_done_callback_without_a_thread_keeps_nobody_from_hearing_of_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(job: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ctx = BACKGROUND.with_cancel()
+    heard: list[str] = []
+    ctx.on_done(lambda: None)
+    ctx._attach(lambda: heard.append("another"))
+    monkeypatch.setattr(threads, "submit", refuse)
+
+    ctx.cancel()
+
+    assert heard == ["another"]
+    assert caplog.messages[0].startswith("an on_done callback was not called, since there is no thread for it: <func")
 
 
 def test_on_done_refuses_what_cannot_be_called() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasker._core import threads
+from tasker._core import clock, threads
 from tasker._core.threads import _Pool
 from tests._support.leftovers import eventually
 from tests._support.tasks import Boom
@@ -306,6 +306,67 @@ def test_a_system_that_starts_no_thread_at_all_is_an_error(monkeypatch: pytest.M
 
     with pytest.raises(RuntimeError, match="can't start new thread"):
         _Pool().submit(nothing)
+
+
+def test_a_job_for_which_there_is_no_thread_at_all_is_never_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = _Pool()
+    refused, done = threading.Event(), Counting(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _refuse)
+        with pytest.raises(RuntimeError):
+            pool.submit(refused.set)
+
+    pool.submit(done)
+
+    assert done.wait()
+    assert not refused.is_set()
+
+
+def test_a_job_that_is_taken_by_a_thread_on_its_way_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = _Pool()
+
+    def refuse_late(thread: threading.Thread) -> None:
+        pool._queue.popleft()
+        _refuse(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_late)
+
+    pool.submit(nothing)
+
+
+def test_the_beats_go_on_until_the_system_starts_threads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = _Pool()
+    done = Counting(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _refuse)
+        patch.setattr(clock.system(), "call_at", lambda when, callback: None)
+        pool._starting = 4
+        pool.submit(done)  # it waits for one of four threads
+        pool._starting = 0  # which do not come
+        pool._beat()
+
+    pool._beat()
+    pool.submit(done)
+
+    assert done.wait()
+
+
+def test_where_there_is_no_thread_for_the_beats_the_next_job_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = _Pool()
+    pool._starting = 4
+    with monkeypatch.context() as patch:
+        patch.setattr(clock.system(), "call_at", _refuse_timer)
+        pool.submit(nothing)
+        assert not pool._is_beating
+
+    pool.submit(nothing)
+    pool._starting = 0
+
+    eventually(lambda: not pool._queue, "the beats did not begin")
+
+
+def _refuse_timer(when: float, callback: Callable[[], object]) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def _refuse(thread: threading.Thread) -> None:
