@@ -7,6 +7,11 @@ even while no Python code can run in the main thread. The clock thread ends the 
 Rejected: `loop.add_signal_handler`, which a blocked loop starves; and ending a context in the handler itself, which may
 have interrupted the main thread while it held the lock of that very context.
 
+What comes while C code keeps the interpreter to itself is heard in one moment when that returns, and counts as one
+signal: the pipe does not say when a byte was written. Rejected: that two bytes are two signals, since one that a
+wrapper forwards would then end the process without a stop; and datagrams with the kernel's time in place of the pipe,
+since only Linux has them, and its queue is full with ten, so that a signal could be lost behind the wake-ups of timers.
+
 State: `_lock` guards the listeners; handlers are installed and removed, and run, by the main thread only, as Python
 demands; the counts belong to the clock thread. A forked child starts with the handlers that were there before.
 """

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import hashlib
 import logging
+import operator
 import re
+import signal
 import sys
 import time
+from collections import deque
+from functools import partial
 
 import tasker
 
@@ -27,6 +32,16 @@ async def loop_in_regex() -> None:
     print("ready")
     # It holds the GIL, except while it lets Python handlers run.
     re.match("(a+)+$", "a" * 50 + "b")
+
+
+async def loop_in_greedy_c_code() -> None:
+    print("ready")
+    # It holds the GIL all the time, from before the first signal until after the second, and lets no handler run.
+    c = ctypes.PyDLL(None)
+    send = partial(getattr(c, "raise"), signal.SIGTERM)
+    deque(map(operator.call, [send, partial(c.usleep, 200_000), send]), maxlen=0)
+    print("C code has returned")
+    await swallowing()
 
 
 async def loop_in_python() -> None:
