@@ -11,6 +11,7 @@ import pytest
 import tasker
 from tasker import Cancelled, Context, Task, concurrence, current_context, run, sequence, to_task
 from tasker._core import threads
+from tasker.testing import VirtualClock
 from tests._support.tasks import Boom, ended, fails, fails_async, noting
 
 BACKGROUND = Context.background()
@@ -92,6 +93,25 @@ def test_a_plain_function_that_returns_an_awaitable_has_it_awaited() -> None:
     asyncio.run(to_task(lambda: work("awaited"))())
 
     assert log == ["awaited", "awaited"]
+
+
+@pytest.mark.parametrize("wrapped", [to_task, sequence, concurrence])
+def test_a_returned_awaitable_is_cancelled_natively_when_the_context_ends(
+    wrapped: Callable[[Any], Task], clock: VirtualClock
+) -> None:
+    log: list[str] = []
+
+    async def work(seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+
+    with BACKGROUND.with_timeout(5) as ctx, pytest.raises(Cancelled):
+        run(wrapped(lambda: work(3600)), ctx)
+
+    assert (log, clock.elapsed) == (["cancelled"], 5)
 
 
 def test_what_a_returned_awaitable_fails_with_is_raised() -> None:
