@@ -14,6 +14,7 @@ import asyncio
 import copy
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from types import GeneratorType
 from typing import Any, Self
 
 from tasker._core import calling, loops, threads
@@ -22,6 +23,7 @@ from tasker._core.context import Context, _current, cancelled_by
 from tasker._core.leaving import Outcome, leaving
 
 _SHOWN = 10
+_COLLECTIONS = frozenset((list, tuple, set, GeneratorType, map))
 
 
 class Task:
@@ -207,7 +209,14 @@ def to_task(f: TaskLike, name: str | None = None) -> Task:
 
 
 def to_tasks(given: Sequence[TaskLike]) -> list[Task]:
-    """Make a task of each."""
+    """Make a task of each.
+
+    Raises:
+        TypeError: One of them cannot be a task; a collection is told about the star.
+    """
+    for each in given:
+        if type(each) in _COLLECTIONS:
+            raise TypeError(f"expected tasks one by one, got {each!r}; unpack it, as in sequence(*tasks)")
     return [to_task(each) for each in given]
 
 

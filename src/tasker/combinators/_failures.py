@@ -89,7 +89,9 @@ def on_error(task: TaskLike, handler: Callable[..., Any]) -> Task:
         TypeError: The task cannot be one, or the handler cannot be called with an error.
     """
     if not callable(handler) or not _takes_an_error(handler):
-        raise TypeError(f"handler: expected something to call with the error, got {handler!r}")
+        raise TypeError(
+            f"handler: expected handler(error) or handler(error, ctx), which takes the error, got {handler!r}"
+        )
     return _OnError(to_task(task), handler)
 
 

@@ -53,7 +53,8 @@ def with_no_overlap(locker: Locker, task: TaskLike | None = None) -> Task | Deco
         LeaseLost: (when run) The lock was lost while the task ran.
     """
     if not callable(getattr(locker, "try_lock", None)):
-        raise TypeError(f"locker: expected a locker, as from locker_factory.locker_for(key), got {locker!r}")
+        hint = "; call its locker_for(key)" if hasattr(locker, "locker_for") else ""
+        raise TypeError(f"locker: expected a locker, as from locker_factory.locker_for(key), got {locker!r}{hint}")
     if task is None:
         return Decorator(f"with_no_overlap({locker!r})", lambda given: _with_no_overlap(locker, to_task(given)))
     return _with_no_overlap(locker, to_task(task))

@@ -204,7 +204,7 @@ def signals_of(given: Iterable[Any]) -> tuple[int, ...]:
         if not isinstance(each, int) or isinstance(each, bool):
             raise TypeError(f"signals: expected members of signal.Signals, got {each!r}")
         if each not in signal.valid_signals() or each in (signal.SIGKILL, signal.SIGSTOP):
-            raise ValueError(f"signals: {each!r} is no signal that can be handled")
+            raise ValueError(f"signals: expected some that a program can handle, as signal.SIGTERM, got {each!r}")
     return tuple(int(each) for each in numbers)
 
 

@@ -36,10 +36,14 @@ def checked(schedule: object, argument: str) -> Schedule:
     """Return what must be a schedule.
 
     Raises:
-        TypeError: It has no `next_after`; a string is told about `parse`.
+        TypeError: It has no `next_after`, or is a class; a string is told about `parse`.
     """
     # Not `isinstance(schedule, Schedule)`, which takes as long as all else about adding a schedule.
     if callable(getattr(schedule, "next_after", None)) and not isinstance(schedule, type):
         return cast("Schedule", schedule)
-    hint = "; schedule.parse reads one from a text" if isinstance(schedule, str) else ""
+    hint = ""
+    if isinstance(schedule, str):
+        hint = "; schedule.parse reads one from a text"
+    elif isinstance(schedule, type):
+        hint = f"; make one of this class, as in {schedule.__qualname__}(...)"
     raise TypeError(f"{argument}: expected a schedule, an object with next_after(instant), got {schedule!r}{hint}")

@@ -95,6 +95,15 @@ def test_a_plain_function_that_returns_an_awaitable_has_it_awaited() -> None:
     assert log == ["awaited", "awaited"]
 
 
+@pytest.mark.parametrize("build", [sequence, concurrence, tasker.main, tasker.background])
+@pytest.mark.parametrize(
+    "given", [[sync_task], (sync_task,), {sync_task}, (each for each in [sync_task]), map(print, ())]
+)
+def test_a_collection_of_tasks_is_told_about_the_star(build: Callable[[Any], object], given: object) -> None:
+    with pytest.raises(TypeError, match=r"^expected tasks one by one, got .*; unpack it, as in sequence\(\*tasks\)$"):
+        build(given)
+
+
 @pytest.mark.parametrize("wrapped", [to_task, sequence, concurrence])
 def test_a_returned_awaitable_is_cancelled_natively_when_the_context_ends(
     wrapped: Callable[[Any], Task], clock: VirtualClock

@@ -272,6 +272,11 @@ def test_a_handler_that_cannot_be_called_with_an_error_is_refused_when_it_is_bui
         on_error(task, handler)
 
 
+def test_a_handler_without_a_parameter_is_told_how_it_is_called() -> None:
+    with pytest.raises(TypeError, match=r"^handler: expected handler\(error\) or handler\(error, ctx\), which"):
+        on_error(fails, no_argument)
+
+
 @pytest.mark.parametrize("handler", [print, [].append, lambda *args: None, lambda error, ctx=None: None])
 def test_anything_that_can_be_called_with_an_error_is_a_handler(handler: Callable[..., Any]) -> None:
     run(on_error(fails, handler))

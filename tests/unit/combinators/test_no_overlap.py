@@ -11,6 +11,7 @@ import pytest
 
 from tasker import Cancelled, Context, LeaseLost, TaskLike, concurrence, run, with_no_overlap
 from tasker._core.context import CancelContext
+from tasker.store.memory import LockerFactory
 from tests._support.leftovers import eventually
 from tests._support.tasks import Boom, ended, fails, fails_async, noting, until_the_end, until_the_end_async
 
@@ -171,6 +172,11 @@ def test_the_task_runs_under_the_context_of_the_lock(locker: MemoryLocker) -> No
 def test_what_is_no_locker_is_refused_when_it_is_built(given: Any) -> None:
     with pytest.raises(TypeError, match=r"^locker: expected a locker, as from locker_factory\.locker_for"):
         with_no_overlap(given, lambda: None)
+
+
+def test_a_factory_of_lockers_is_told_that_it_gives_one() -> None:
+    with pytest.raises(TypeError, match=r"; call its locker_for\(key\)$"):
+        with_no_overlap(LockerFactory(), lambda: None)  # type: ignore[call-overload]
 
 
 def test_it_decorates(locker: MemoryLocker) -> None:

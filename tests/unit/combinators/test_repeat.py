@@ -291,6 +291,11 @@ def test_what_is_no_schedule_is_refused_when_it_is_built(given: object) -> None:
         with_repeat(given, lambda: None)  # type: ignore[call-overload]
 
 
+def test_a_class_of_schedules_is_told_to_make_one() -> None:
+    with pytest.raises(TypeError, match=r"; make one of this class, as in Daily\(\.\.\.\)$"):
+        with_repeat(schedule.Daily, lambda: None)  # type: ignore[call-overload]
+
+
 def test_it_decorates(clock: VirtualClock) -> None:
     log: list[str] = []
 
