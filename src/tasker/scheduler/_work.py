@@ -22,6 +22,7 @@ from typing import Protocol
 
 from tasker._core import clock
 from tasker._core.calling import start_from_anywhere
+from tasker._core.context import cancelled_by
 from tasker._core.leaving import Outcome as Left
 from tasker.errors import Cancelled, LeaseLost, StoreUnavailable
 from tasker.lease.renewal import Renewal
@@ -523,7 +524,13 @@ class Work:
         self._announce.started(grant)
         host = entry.host
         task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
-        start_from_anywhere(task, active.ctx, host.home, host.variables.copy(), partial(self._ended, active))
+        try:
+            start_from_anywhere(task, active.ctx, host.home, host.variables.copy(), partial(self._ended, active))
+        except (
+            RuntimeError
+        ) as error:  # the system starts no thread: the run has not begun, and nobody waits for its end
+            self._note_end(active, cancelled_by(error))
+            raise
 
     def _is_given_up(self, grant: Grant) -> bool:
         most = self._settings.max_attempts

@@ -879,6 +879,23 @@ class TestStoresThatFail:
 
         assert journal.lines() == []
 
+    def test_where_no_thread_can_be_started_for_a_run_the_scheduler_ends(
+        self, way: Way, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        scheduler = scheduler_on(way)
+        for number in range(3):
+            scheduler.add(f"job {number}", EACH_MINUTE, journal.noting())
+        monkeypatch.setattr("tasker.scheduler._work.start_from_anywhere", refuse)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            tasker.run(scheduler)
+
+        assert caught.group_contains(RuntimeError, match="can't start new thread")
+        assert journal.lines() == []
+
     def test_a_run_whose_end_is_refused_for_good_is_given_up(
         self, way: Way, store: SteadyStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
