@@ -204,6 +204,16 @@ class Finishing(StoreSteps):
         assert finish(store, first) is Answer.ALREADY
         assert outcomes(store) == [Outcome.SUCCEEDED] * 2
 
+    def test_what_the_next_holder_recorded_is_not_taken_for_a_slot_that_was_given_up(self) -> None:
+        store = self.start()
+        given_up = take(store, ttl=self.short())
+        expire(store, given_up)
+        take(store, owner=B)
+        ending = Ending(
+            id="job", token=given_up.token, outcome=Outcome.LEASE_LOST, through=given_up.slot, error="given up"
+        )
+        assert store.finish(A, [ending]).answers == {"job": Answer.LOST}
+
     def test_a_batch_is_answered_id_by_id(self) -> None:
         store = self.start("mine", "done", "theirs")
         grants = {id: take(store, id) for id in ("mine", "done")} | {"theirs": take(store, "theirs", owner=B)}

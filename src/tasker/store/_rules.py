@@ -172,10 +172,14 @@ def _empty(row: Row) -> None:
 def was_recorded(row: Row, owner: str, ending: Ending, history: Iterable[RunRecord]) -> bool:
     """Tell whether this very ending was recorded before, so that only the answer was lost.
 
-    The outcome is compared because whoever took the row over has recorded the same token as `lease_lost`.
+    The outcome is compared because whoever took the row over has recorded the same token as `lease_lost`, and without
+    an error, which a slot that is given up has.
     """
     return row.last_token == ending.token or any(
-        record.token == ending.token and record.owner == owner and record.outcome == ending.outcome
+        record.token == ending.token
+        and record.owner == owner
+        and record.outcome == ending.outcome
+        and (record.error is None) == (ending.error is None)
         for record in history
     )
 

@@ -146,7 +146,8 @@ LOST, ALREADY, RECORDED = 0, 1, 2
 _RINGS = f"(w.`through` IS NULL OR w.`outcome` = {digits_of('interrupted')})"
 
 # One that was recorded by an earlier call whose answer was lost is in the row, or in the history if another run has
-# ended since; the history also has what the next holder recorded under the same token, hence the outcome.
+# ended since; the history also has what the next holder recorded under the same token, hence the outcome, and
+# whether there is an error, as for a slot that is given up.
 _ANSWER = f"""SELECT UNHEX(w.`id`), CASE
     WHEN s.`id` IS NULL THEN {LOST}
     WHEN {is_holder(_ENDED)} THEN {RECORDED}
@@ -154,7 +155,8 @@ _ANSWER = f"""SELECT UNHEX(w.`id`), CASE
     ELSE EXISTS (
       SELECT 1 FROM {{database}}.`tasker_run` h FORCE INDEX (`of_schedule`)
       WHERE h.`namespace` = {{namespace}} AND h.`id` = UNHEX(w.`id`) AND h.`token` = w.`token`
-        AND h.`owner` = {{owner}} AND h.`outcome` = UNHEX(w.`outcome`)) END
+        AND h.`owner` = {{owner}} AND h.`outcome` = UNHEX(w.`outcome`)
+        AND (h.`error` IS NULL) = (w.`error` IS NULL)) END
   FROM {schedules_of(_ENDED, "LEFT JOIN")} FOR UPDATE"""
 
 _RECORD = f"""INSERT INTO {{database}}.`tasker_run`

@@ -194,8 +194,9 @@ SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 #
 # The reply has the endings that were not recorded. One that was recorded by an earlier call whose answer was lost is
 # in the row, or in the history if another run has ended since; the history also has what the next holder recorded under
-# the same token, hence the outcome. A row that still looks like the caller's own and could not be locked as such was
-# changed while this statement waited for it: what it is now, only another statement can see (NULL).
+# the same token, hence the outcome, and whether there is an error, as for a slot that is given up. A row that still
+# looks like the caller's own and could not be locked as such was changed while this statement waited for it: what it is
+# now, only another statement can see (NULL).
 def _finish(rung: str, nudge: str, passed: str) -> str:
     return f"""WITH {CLOCK},
 want AS (
@@ -236,7 +237,7 @@ SELECT c.now, r.* FROM clock c LEFT JOIN (
     WHEN s.last_token = w.token OR EXISTS (
       SELECT FROM {{schema}}.tasker_run h
       WHERE h.namespace = $1::text AND h.id = w.id AND h.token = w.token AND h.owner = $2::text
-        AND h.outcome = w.outcome)
+        AND h.outcome = w.outcome AND (h.error IS NULL) = (w.error IS NULL))
     THEN 'already' ELSE 'lost' END
   FROM want w LEFT JOIN LATERAL (
     SELECT s.* FROM {{schema}}.tasker_schedule s WHERE s.namespace = $1::text AND s.id = w.id OFFSET 0) s ON true

@@ -5,8 +5,9 @@ local owner, endings = arguments[1], arguments[2]
 local answers, mine, rings = {}, {}, {}
 
 -- Tell whether this very ending was recorded by an earlier call, whose answer was lost. The outcome is compared, because
--- whoever took the row over has recorded the same token as lease_lost.
-local function was_recorded(row, history, token, outcome)
+-- whoever took the row over has recorded the same token as lease_lost, and without an error, which a slot that is given
+-- up has.
+local function was_recorded(row, history, token, outcome, error)
   if row.k == tonumber(token) then
     return true
   end
@@ -17,7 +18,8 @@ local function was_recorded(row, history, token, outcome)
   for _, each in ipairs(records) do
     if string.find(each, token, 1, true) then
       local is_json, found = pcall(cjson.decode, each)
-      if is_json and found[11] == token and found[10] == owner and found[3] == outcome then
+      local is_same = is_json and found[11] == token and found[10] == owner and found[3] == outcome
+      if is_same and (not found[12]) == (not error) then
         return true
       end
     end
@@ -47,7 +49,7 @@ for i, ending in ipairs(endings) do
       rings[#rings + 1] = key
     end
   else
-    answers[i] = was_recorded(row, KEYS[OWN + 2 * i], token, outcome) and 'already' or 'lost'
+    answers[i] = was_recorded(row, KEYS[OWN + 2 * i], token, outcome, ending[5]) and 'already' or 'lost'
   end
 end
 
