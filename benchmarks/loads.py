@@ -65,7 +65,7 @@ def spread(
     together: bool = False,
     first: float | None = None,
 ) -> Figures:
-    """Run jobs again and again; return what a run costs and how late it is, in microseconds.
+    """Run jobs again and again; return what a run costs and how late it is, in microseconds; the latest in seconds.
 
     Args:
         contestant: What runs them.
@@ -97,6 +97,7 @@ def spread(
     if not runs:
         return figures
     figures |= {"CPU": cpu / runs * 1e6, "late p50": late[runs // 2] * 1e6, "late p99": late[int(runs * 0.99)] * 1e6}
+    figures["latest"] = late[-1]
     return figures | ({"statements": counted / runs} if url else {})
 
 

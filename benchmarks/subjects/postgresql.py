@@ -23,6 +23,7 @@ ONE_AFTER_ANOTHER = (
     " gained a fifth, made slots later on stores that answer slowly, and could lose sight of what it holds"
 )
 COLUMNS = {"runs/s": "runs/s", "statements": "statements per run", "CPU": "CPU of the process per run, µs"}
+LATENESS = {"late p50": "late, median, µs", "late p99": "late, 99 %, µs"}
 
 
 class Load(NamedTuple):
@@ -43,6 +44,10 @@ SATURATED = {
     # It runs them in bursts, a second late at least; with many more than this, it runs none of them.
     PEERS[2]: Load("pgqueuer.async_jobs", 3_000, 5.0),
 }
+SHARE = 0.15
+"""The part of the floor's rows a second that are to be run, and on time."""
+PERIOD = 4.0
+"""How often each is due then, in seconds: much longer than a run may be late."""
 HERD = {"tasker": Load("ours.sync_jobs", 1_000, 1.0), "tasker, async": Load("ours.async_jobs", 1_000, 1.0)}
 
 
@@ -50,6 +55,8 @@ def measure(effort: Effort) -> Report:
     """Measure what can be run at most, and a herd that is due each second."""
     with postgresql() as server:
         most = _measure(server, SATURATED, effort, with_floor=True)
+        number = round(SHARE * PERIOD * most.medians("runs/s")[FLOOR])
+        on_time = _measure(server, {"tasker": Load("ours.many_sync_jobs", number, PERIOD)}, effort, with_floor=False)
         herd = _measure(server, HERD, effort, with_floor=False)
     return Report(
         "PostgreSQL",
@@ -64,20 +71,23 @@ def measure(effort: Effort) -> Report:
                 "runs a second, with history",
                 FLOOR,
                 most.ratio("runs/s", "tasker", FLOOR),
-                0.15,
+                SHARE,
                 at_least=True,
                 needed=ONE_AFTER_ANOTHER,
             ),
             Goal(
                 "runs a second", "the best peer", _beside_best_peer(most), 10, at_least=True, needed=ONE_AFTER_ANOTHER
             ),
+            Goal(f"the last of as many as {SHARE} of the floor", "", on_time.of("tasker", "latest"), 1, "s late"),
             Goal("a herd of 1,000 each second", "", herd.of("tasker", "statements"), 0.1, "statements per run"),
         ],
         [
             "More is due than can be run:",
             figures_table(most, COLUMNS),
+            f"{number:,} schedules, each due every {PERIOD:g} s, spread evenly: {SHARE} of the floor's rows a second:",
+            figures_table(on_time, {**COLUMNS, **LATENESS, "latest": "late at most, s"}),
             "1,000 schedules, all due each second, tasker with its defaults:",
-            figures_table(herd, {**COLUMNS, "late p50": "late, median, µs", "late p99": "late, 99 %, µs"}),
+            figures_table(herd, {**COLUMNS, **LATENESS}),
         ],
         [Bars("postgresql", "Runs a second on PostgreSQL, one process", "runs/s", most.medians("runs/s"))],
     )
