@@ -1242,6 +1242,21 @@ class TestStatements:
         assert 20 <= len(records(store)) <= 60
         assert len(way.called("trim")) == 10
 
+    @pytest.mark.parametrize(("days", "kept"), [(29, ["succeeded 01-01 00:01"]), (31, [])])
+    def test_what_is_older_than_thirty_days_is_trimmed_also_of_a_schedule_that_does_not_run(
+        self, days: int, kept: list[str], clock: VirtualClock, store: SteadyStore, journal: Journal
+    ) -> None:
+        once_a_year = schedule.Cron("1 0 1 1 *")
+        run_for(
+            300,
+            scheduler_on(Way(store)).with_schedule("job", once_a_year, journal.noting()),
+            after(90, lambda: clock.suspend(days * 86_400)),
+        )
+
+        assert records(store) == kept
+        (state,) = store.states()
+        assert said(state.last_success or 0) == "01-01 00:01"
+
 
 class TestClocks:
     def test_a_wall_clock_that_jumps_changes_nothing(
