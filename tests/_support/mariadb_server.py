@@ -1,5 +1,7 @@
 """Throwaway MariaDB servers: one for the session, and private ones for tests that break theirs.
 
+With `TASKER_MYSQL_BIN`, the folder of a `mysqld` of MySQL, they are MySQL servers.
+
 See `tests._support.server_process` for how a server lives and ends.
 
 Use it by importing the fixtures: `from tests._support.mariadb_server import mariadb_server, mariadb_url`.
@@ -15,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,10 +39,15 @@ Row = tuple[Any, ...]
 
 
 class Binaries(NamedTuple):
-    """What makes a data folder, and what serves it."""
+    """What serves a data folder, and what makes one: with MySQL it is the same program."""
 
-    install: Path
     server: Path
+    install: Path
+
+    @property
+    def is_mysql(self) -> bool:
+        """Whether these are MySQL's own."""
+        return self.install == self.server
 
 
 def find_mariadb() -> Binaries | None:
@@ -48,11 +55,13 @@ def find_mariadb() -> Binaries | None:
 
     The folder in `TASKER_MARIADB_BIN` comes first, then the path, then where Debian has them.
     """
+    if folder := os.environ.get("TASKER_MYSQL_BIN"):
+        return Binaries(Path(folder, "mysqld"), Path(folder, "mysqld"))
     path = os.pathsep.join(
         (os.environ.get("TASKER_MARIADB_BIN", ""), os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin")
     )
     install, server = shutil.which("mariadb-install-db", path=path), shutil.which("mariadbd", path=path)
-    return Binaries(Path(install), Path(server)) if install and server else None
+    return Binaries(Path(server), Path(install)) if install and server else None
 
 
 class MariadbServer(ServerProcess):
@@ -80,6 +89,11 @@ class MariadbServer(ServerProcess):
         self._names = itertools.count(1)
         super().__init__("tasker-maria-")
         self.execute("CREATE USER tasker", "GRANT ALL ON `t%`.* TO tasker")
+
+    @property
+    def is_mysql(self) -> bool:
+        """Whether it is one of MySQL's own."""
+        return self._binaries.is_mysql
 
     def url(self, database: str = "", *, user: str = "tasker", password: str = "") -> str:
         """Return the URL of a database, over TCP."""
@@ -117,11 +131,20 @@ class MariadbServer(ServerProcess):
 
     def kill_sessions(self, user: str = "tasker") -> None:
         """End all sessions of a user, and wait until they are gone."""
-        self.execute(f"KILL USER {user}")
+        self.end_sessions(user)
         end = time.monotonic() + STOP_LIMIT
-        while self.execute(f"SELECT 1 FROM information_schema.processlist WHERE user = '{user}'"):
+        while self._sessions(user):
             assert time.monotonic() < end, "sessions outlived their end"
             time.sleep(POLL)
+
+    def end_sessions(self, user: str = "tasker") -> None:
+        """Tell all sessions of a user to end; they may take a moment for that."""
+        for (session,) in self._sessions(user):
+            with suppress(pymysql.OperationalError):  # it may have ended meanwhile
+                self.execute(f"KILL {session}")
+
+    def _sessions(self, user: str) -> list[Row]:
+        return self.execute(f"SELECT id FROM information_schema.processlist WHERE user = '{user}'")
 
     def restart(self) -> None:
         """Stop the server and start it again."""
@@ -143,12 +166,14 @@ class MariadbServer(ServerProcess):
         settings = {
             "datadir": self.folder / "data",
             "tmpdir": self.folder,
+            "secure-file-priv": self.folder,
             "socket": self.folder / "socket",
             "pid-file": self.folder / "pid",
             "bind-address": self.host,
             "port": self.port,
-            "feedback": "OFF",  # it would tell its makers about itself
-            "innodb-log-file-size": _LOG_SIZE,
+            "loose-feedback": "OFF",  # MariaDB would tell its makers about itself
+            "loose-mysqlx": "OFF",  # MySQL would listen on another port as well
+            "loose-innodb-log-file-size": _LOG_SIZE,
             "max-connections": 200,
             **self._settings,
         }
@@ -175,10 +200,17 @@ def _new_data(binaries: Binaries) -> Path:
     account = unprivileged_account(*_ACCOUNTS)
     give(folder, account)
     command: list[str | Path] = [binaries.install, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}"]
-    command += ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
-    command += [f"--innodb-log-file-size={_LOG_SIZE}", "--innodb-buffer-pool-size=16M"]
+    if binaries.is_mysql:
+        # MySQL's root may only use the socket where names are not resolved.
+        start = folder / "start.sql"
+        root = f"root@'{MariadbServer.host}'"
+        start.write_text(f"CREATE USER {root};\nGRANT ALL ON *.* TO {root} WITH GRANT OPTION;\n")
+        command += ["--initialize-insecure", f"--init-file={start}"]
+    else:
+        command += ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+    command += [f"--loose-innodb-log-file-size={_LOG_SIZE}", "--innodb-buffer-pool-size=16M"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, **identity_of(account))
-    assert done.returncode == 0, f"mariadb-install-db failed:\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, f"{binaries.install} failed:\n{done.stdout}{done.stderr}"
     return folder / "data"
 
 

@@ -74,15 +74,22 @@ class TestMysqlStoreInSomebodyElsesSession(_Rows):
     @pytest.fixture(autouse=True)
     def somebody_elses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         modes = (
-            "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,IGNORE_SPACE,HIGH_NOT_PRECEDENCE,EMPTY_STRING_IS_NULL,"
-            "SIMULTANEOUS_ASSIGNMENT,ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION,TIME_ROUND_FRACTIONAL"
+            "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,IGNORE_SPACE,HIGH_NOT_PRECEDENCE,ONLY_FULL_GROUP_BY,"
+            "NO_UNSIGNED_SUBTRACTION"
         )
+        if self.server.is_mysql:
+            modes += ",TIME_TRUNCATE_FRACTIONAL"
+            planner = "optimizer_switch = 'mrr=on,mrr_cost_based=off,batched_key_access=on'"
+        else:
+            modes += ",EMPTY_STRING_IS_NULL,SIMULTANEOUS_ASSIGNMENT,TIME_ROUND_FRACTIONAL"
+            switches = "mrr=on,mrr_sort_keys=on,optimize_join_buffer_size=on"
+            planner = f"optimizer_switch = '{switches}', join_cache_level = 8"
         settings = (
             "SET NAMES latin1",
             "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
-            f"""SET SESSION sql_mode = '{modes}', autocommit = 0, completion_type = CHAIN, tx_read_only = 1,
-              sql_safe_updates = 1, time_zone = '+05:30', group_concat_max_len = 64, join_cache_level = 8,
-              optimizer_switch = 'mrr=on,mrr_sort_keys=on,optimize_join_buffer_size=on',
+            "SET SESSION TRANSACTION READ ONLY",
+            f"""SET SESSION sql_mode = '{modes}', autocommit = 0, completion_type = CHAIN,
+              sql_safe_updates = 1, time_zone = '+05:30', group_concat_max_len = 64, {planner},
               @now = 1, @then = 1, @w = 'x', @p = 'x', @v = 'x', @r = 'x', @epoch = 1""",
         )
         monkeypatch.setattr(_target, "_SETTINGS", settings)

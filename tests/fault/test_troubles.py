@@ -119,7 +119,7 @@ def only_session(server: MariadbServer) -> Any:
     """
     sessions = "SELECT 1 FROM information_schema.processlist WHERE user IN ('tasker', 'unauthenticated user')"
     while True:
-        server.execute("KILL USER tasker")
+        server.end_sessions()
         with suppress(pymysql.OperationalError):
             session = server.connect(user="tasker")
             if len(server.execute(sessions)) == 1:

@@ -151,7 +151,7 @@ class Mariadb(_Served):
         return int(rows[0][0])
 
     def _terminate(self) -> Callable[[], object]:
-        self.server.execute("KILL USER tasker")
+        self.server.end_sessions()
         return _nothing
 
     def _read_only(self) -> Callable[[], object]:

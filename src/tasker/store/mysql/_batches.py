@@ -26,6 +26,12 @@ moment, as in an INSERT that also reads the table that it adds to.
 
 NUMBER = "BIGINT"
 
+LOCK = "FOR UPDATE /*!80000 OF s */"
+"""Locks the rows of the table `s`, which those of a batch are joined with.
+
+MySQL would lock those of the batch too, and refuses that; MariaDB does not, has no `OF`, and takes that for a comment.
+"""
+
 LONGEST = 4 * 1024 * 1024
 """How many characters `@p` may have; one that is cut is no JSON, so that the statement that reads it fails."""
 

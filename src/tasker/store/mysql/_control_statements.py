@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tasker.store.mysql._batches import KEY, NUMBER, Batch
+from tasker.store.mysql._batches import KEY, LOCK, NUMBER, Batch
 from tasker.store.mysql._packets import TELL, Packet, changing
 from tasker.store.mysql._schedules import IS_KNOWN, IS_TEXT, PAUSED, SCHEDULE, SKIPPED, ring, schedules_of
 
@@ -38,10 +38,10 @@ def _control(change: str, *more: str) -> Control:
         f"UPDATE {schedules_of(_CONTROLLED)} SET {change}, s.`nudge` = @epoch",
         TELL,
     )
-    these = f"SELECT w.`id`, {_CONTROL_FACTS} FROM {schedules_of(_NAMED)} WHERE {IS_KNOWN} FOR UPDATE"
+    these = f"SELECT w.`id`, {_CONTROL_FACTS} FROM {schedules_of(_NAMED)} WHERE {IS_KNOWN} {LOCK}"
     page = f"""SELECT HEX(s.`id`) AS `id`, {_CONTROL_FACTS} FROM {SCHEDULE}
   WHERE s.`namespace` = {{namespace}} AND s.`id` > {{after}} AND {IS_KNOWN} AND {IS_TEXT}
-  ORDER BY s.`id` LIMIT {{limit}} FOR UPDATE"""
+  ORDER BY s.`id` LIMIT {{limit}} {LOCK}"""
     return Control(changing(_CONTROLLED.picked(these), *act), changing(_CONTROLLED.picked(page), *act, has_batch=False))
 
 

@@ -7,7 +7,7 @@ What goes is looked for without a lock, as that may take longer than others shou
 
 from __future__ import annotations
 
-from tasker.store.mysql._batches import KEY, NUMBER, Batch
+from tasker.store.mysql._batches import KEY, LOCK, NUMBER, Batch
 from tasker.store.mysql._packets import changing
 from tasker.store.mysql._schedules import IS_KNOWN, IS_TEXT, SCHEDULE, is_over, schedules_of
 
@@ -47,7 +47,7 @@ PURGE = changing(
     ),
     _OLD.picked(
         f"""SELECT p.`id` FROM {schedules_of(_OLD)}
-  WHERE s.`registered` < {{before}} AND {is_over("@now")} AND {IS_KNOWN} FOR UPDATE SKIP LOCKED"""
+  WHERE s.`registered` < {{before}} AND {is_over("@now")} AND {IS_KNOWN} {LOCK} SKIP LOCKED"""
     ),
     _GONE.picked(f"SELECT h.`number` FROM {_records_of(_OLD)} LIMIT {{records}}"),
     _DELETE_RECORDS,

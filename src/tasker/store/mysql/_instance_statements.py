@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from tasker.store.mysql._batches import KEY, Batch
+from tasker.store.mysql._batches import KEY, LOCK, Batch
 from tasker.store.mysql._packets import TELL, changing, reading
 from tasker.store.mysql._schedules import ring
 
@@ -19,7 +19,7 @@ def _instances_of(batch: Batch) -> str:
     )
 
 
-_FIND = _KNOWN.picked(f"SELECT w.`owner` FROM {_instances_of(_NAMED)} FOR UPDATE")
+_FIND = _KNOWN.picked(f"SELECT w.`owner` FROM {_instances_of(_NAMED)} {LOCK}")
 
 BEAT = changing(
     """INSERT INTO {database}.`tasker_instance` (`namespace`, `owner`, `name`, `version`, `started`, `seen`)

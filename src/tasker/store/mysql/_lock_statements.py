@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from tasker.store.mysql._batches import KEY, NUMBER, Batch
+from tasker.store.mysql._batches import KEY, LOCK, NUMBER, Batch
 from tasker.store.mysql._packets import READ_CLOCK, TELL, Packet, changing, transaction, variables
 
 _WANTED = Batch("w", {"key": KEY})
@@ -29,7 +29,7 @@ SELECT {{namespace}}, UNHEX(w.`key`), 0, 0 FROM {_locks_of(_WANTED, "LEFT JOIN")
     *transaction(
         _TAKEN.picked(
             f"""SELECT w.`key`, s.`token` FROM {_locks_of(_WANTED)}
-  WHERE s.`owner` IS NULL OR s.`lease_until` <= @now FOR UPDATE SKIP LOCKED"""
+  WHERE s.`owner` IS NULL OR s.`lease_until` <= @now {LOCK} SKIP LOCKED"""
         ),
         "SET @then = @now",
         READ_CLOCK,
@@ -41,7 +41,7 @@ SELECT {{namespace}}, UNHEX(w.`key`), 0, 0 FROM {_locks_of(_WANTED, "LEFT JOIN")
 
 _MINE = _TAKEN.picked(
     f"""SELECT w.`key`, w.`token` FROM {_locks_of(_HELD)}
-  WHERE s.`token` = w.`token` AND s.`owner` = {{owner}} FOR UPDATE"""
+  WHERE s.`token` = w.`token` AND s.`owner` = {{owner}} {LOCK}"""
 )
 
 EXTEND = changing(_MINE, f"UPDATE {_locks_of(_TAKEN)} SET s.`lease_until` = @now + {{ttl}}", TELL)

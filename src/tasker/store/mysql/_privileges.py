@@ -84,6 +84,6 @@ def _refusal(session: Session, database: Sql, *pairs: tuple[str, str]) -> str | 
     except err.MySQLError as error:
         if not is_not_allowed(error):
             raise
-        session.rows("ROLLBACK")
+        session.rows("ROLLBACK AND NO CHAIN NO RELEASE")
         return in_one_line(error)
     return None

@@ -35,8 +35,8 @@ from tasker.errors import StoreUnavailable, TaskerError
 from tasker.store.mysql._errors import TABLE_EXISTS, UNKNOWN_COLUMN, code_of, in_one_line, is_not_allowed
 from tasker.store.mysql._literals import decoded, text
 from tasker.store.mysql._names import quoted
-from tasker.store.mysql._packets import reading
-from tasker.store.mysql._session import Session
+from tasker.store.mysql._packets import Packet, reading, transaction
+from tasker.store.mysql._session import Row, Session
 
 OLDEST_MARIADB: tuple[int, ...] = (10, 6)
 """The first MariaDB that skips locked rows and reads JSON as a table."""
@@ -266,7 +266,7 @@ def _format(session: Session, database: str) -> int:
 
 def _existing(session: Session, database: str) -> set[str]:
     where = f"`table_schema` = CONVERT({text(database)} USING utf8mb4) AND `table_name` LIKE 'tasker%'"
-    rows = session.rows(f"SELECT `table_name` FROM `information_schema`.`tables` WHERE {where}")  # noqa: S608 - digits
+    rows = _run(session, f"SELECT `table_name` FROM `information_schema`.`tables` WHERE {where}")  # noqa: S608 - digits
     return {decoded(name).lower() for (name,) in rows} & set(_TABLES)
 
 
@@ -289,9 +289,9 @@ def _make(session: Session, database: str, *, may_make_database: bool, limit: fl
 
 def _make_database(session: Session, database: str) -> None:
     where = f"`schema_name` = CONVERT({text(database)} USING utf8mb4)"
-    rows = session.rows(f"SELECT 1 FROM `information_schema`.`schemata` WHERE {where}")  # noqa: S608 - digits
+    rows = _run(session, f"SELECT 1 FROM `information_schema`.`schemata` WHERE {where}")  # noqa: S608 - digits
     if not rows:  # asked first, as even one that exists takes the privilege to make it
-        session.rows(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
+        _run(session, f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
 
 
 def _check_that_they_are_ours(session: Session, database: str) -> None:
@@ -313,8 +313,13 @@ def _check_that_they_are_ours(session: Session, database: str) -> None:
 def _run_again(session: Session, statement: str) -> None:
     """Run a statement that may have been run before."""
     try:
-        session.rows(statement)
+        _run(session, statement)
     except err.MySQLError as error:
         # There is no CREATE VIEW IF NOT EXISTS on MySQL, and OR REPLACE takes the privilege to drop it.
         if code_of(error) != TABLE_EXISTS:
             raise
+
+
+def _run(session: Session, statement: str) -> list[Row]:
+    """Run a statement as a transaction of its own, as a session that does not commit by itself would leave one open."""
+    return [row for rows in session.results(Packet(*transaction(statement)), {}) for row in rows]

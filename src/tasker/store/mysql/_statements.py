@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 
 from tasker.ports import REGISTERED_ANEW_AFTER
-from tasker.store.mysql._batches import KEY, NUMBER, TEXT, WORD, Batch
+from tasker.store.mysql._batches import KEY, LOCK, NUMBER, TEXT, WORD, Batch
 from tasker.store.mysql._packets import READ_CLOCK, TELL, Packet, changing, transaction, variables
 from tasker.store.mysql._schedules import (
     IS_KNOWN,
@@ -89,7 +89,7 @@ CLAIM = changing(
     s.`owner` IS NOT NULL AS `is_dead`,
     s.`slot` IS NULL AS `is_asked`
   FROM {schedules_of(_PROPOSED)} WHERE {_IS_CLAIMABLE}
-  LIMIT {{capacity}} FOR UPDATE SKIP LOCKED"""
+  LIMIT {{capacity}} {LOCK} SKIP LOCKED"""
     ),
     READ_CLOCK,
     "SELECT @then, @now, @p",
@@ -119,7 +119,7 @@ _HELD = Batch("w", {"id": KEY, "token": NUMBER})
 MINE = Batch("p", {"id": KEY})
 
 RENEW = changing(
-    MINE.picked(f"SELECT w.`id` FROM {schedules_of(_HELD)} WHERE {is_holder(_HELD)} FOR UPDATE"),
+    MINE.picked(f"SELECT w.`id` FROM {schedules_of(_HELD)} WHERE {is_holder(_HELD)} {LOCK}"),
     f"UPDATE {schedules_of(MINE)} SET s.`lease_until` = @now + {{ttl}}",
     TELL,
 )
@@ -157,7 +157,7 @@ _ANSWER = f"""SELECT UNHEX(w.`id`), CASE
       WHERE h.`namespace` = {{namespace}} AND h.`id` = UNHEX(w.`id`) AND h.`token` = w.`token`
         AND h.`owner` = {{owner}} AND h.`outcome` = UNHEX(w.`outcome`)
         AND (h.`error` IS NULL) = (w.`error` IS NULL)) END
-  FROM {schedules_of(_ENDED, "LEFT JOIN")} FOR UPDATE"""
+  FROM {schedules_of(_ENDED, "LEFT JOIN")} {LOCK}"""
 
 _RECORD = f"""INSERT INTO {{database}}.`tasker_run`
   (`namespace`, `id`, `at`, `slot`, `token`, `count`, `started`, `attempt`, `manual`, `outcome`, `owner`, `error`,
@@ -230,7 +230,7 @@ _TO_SKIP, _TO_SKIP_NOW = Batch("w", _SKIP_COLUMNS), Batch("p", _SKIP_COLUMNS)
 SKIP = changing(
     _TO_SKIP_NOW.picked(
         f"""SELECT {", ".join(f"w.`{name}`" for name in _SKIP_COLUMNS)} FROM {schedules_of(_TO_SKIP)}
-  WHERE s.`owner` IS NULL AND s.`slot` IS NULL AND s.`decided` < w.`first` AND {IS_KNOWN} FOR UPDATE"""
+  WHERE s.`owner` IS NULL AND s.`slot` IS NULL AND s.`decided` < w.`first` AND {IS_KNOWN} {LOCK}"""
     ),
     f"""INSERT INTO {{database}}.`tasker_run`
   (`namespace`, `id`, `at`, `slot`, `until`, `count`, `outcome`, `reason`)
@@ -247,7 +247,7 @@ _FREED = Batch("p", {"id": KEY, "is_emptied": NUMBER})
 RELEASE = changing(
     _FREED.picked(
         f"""SELECT w.`id`, s.`attempt` = 1 AND s.`manual` = 0 AS `is_emptied` FROM {schedules_of(_HELD)}
-  WHERE {is_holder(_HELD)} FOR UPDATE"""
+  WHERE {is_holder(_HELD)} {LOCK}"""
     ),
     *ring(_FREED.table),
     f"""UPDATE {schedules_of(_FREED)} SET

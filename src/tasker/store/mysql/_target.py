@@ -80,7 +80,7 @@ class Target:
             OSError: It cannot be reached.
             Exception: The driver cannot do what was asked for.
         """
-        connection = Connection(**self._defaults(), **self._parameters)
+        connection = Connection(**{**self._defaults(), **self._parameters})
         opened = self._open_socket(connection)
         handle = None
         try:
@@ -99,6 +99,8 @@ class Target:
     def _defaults(self) -> dict[str, Any]:
         # Cells come as they are: finding out what they are would cost more than reading them.
         return {
+            # Statements name theirs, but MySQL updates no rows that are joined with a batch where none is selected.
+            "database": "information_schema",
             "charset": "utf8mb4",
             "client_flag": CLIENT.MULTI_STATEMENTS,
             "autocommit": None,

@@ -17,6 +17,7 @@ from tasker.store.mysql import (
     _repository,
     _statements,
 )
+from tasker.store.mysql._batches import LOCK
 from tasker.store.mysql._packets import Packet
 
 MODULES = (
@@ -105,3 +106,9 @@ def test_locks_are_waited_for_in_the_order_of_the_batch() -> None:
     waiting = [each for each in statements if "FOR UPDATE" in each and "SKIP LOCKED" not in each]
     assert len(waiting) == 17
     assert [each for each in waiting if in_order.search(each) is None] == []
+
+
+@pytest.mark.parametrize("name", PACKETS)
+def test_what_locks_names_the_table_as_mysql_refuses_to_lock_a_batch(name: str) -> None:
+    for statement in PACKETS[name].statements:
+        assert statement.count("FOR UPDATE") == statement.count(LOCK)
