@@ -134,7 +134,7 @@ class PostgresServer(ServerProcess):
             _signal(pid, signal.SIGCONT)
 
     def _prepare(self) -> None:
-        command: list[str | Path] = [self._binaries / "initdb", "--no-sync", "--no-instructions", "-D", self._data]
+        command: list[str | Path] = [self._binaries / "initdb", "--no-sync", "-D", self._data]
         command += ["-A", "trust", "-U", "tasker", "-E", "UTF8", "--locale=C"]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=self.folder, **identity_of(self.account)

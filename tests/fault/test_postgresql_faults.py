@@ -159,10 +159,12 @@ def test_while_the_server_is_down_calls_fail_at_once_and_then_work_again(
 def test_sessions_that_an_administrator_ends_are_replaced(postgres_url: str) -> None:  # noqa: F811
     with opened(postgres_url, call_limit=10) as store, psycopg.connect(postgres_url, autocommit=True) as administrator:
         for _ in range(3):
-            administrator.execute(
-                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            administrator.execute(f"SELECT pg_terminate_backend(pid) {others}")
+            end = time.monotonic() + 10
+            while administrator.execute(f"SELECT 1 {others}").fetchone():
+                assert time.monotonic() < end
+                time.sleep(0.01)
             store.poll(0)
             store.renew("A", TTL, [], 10)
         assert held_connections(postgres_url) == 3
