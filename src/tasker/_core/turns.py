@@ -7,7 +7,8 @@ third of what a run cost.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from asyncio import CancelledError
+from typing import TYPE_CHECKING, Self, cast
 
 from tasker._core import calling, clock
 from tasker._core.context import Context
@@ -26,7 +27,7 @@ class Turns:
     All fields belong to the thread of the loop; the hook may be called from any thread, and only posts.
     """
 
-    __slots__ = ("_clock", "_ctx", "_future", "_loop", "_mailbox", "_running")
+    __slots__ = ("_clock", "_ctx", "_future", "_loop", "_mailbox", "_own", "_running")
 
     def __init__(self, ctx: Context) -> None:
         """Be told when the context ends."""
@@ -34,6 +35,7 @@ class Turns:
         self._clock = clock.current()
         self._loop = asyncio.get_running_loop()
         self._mailbox = mailbox_of(self._loop)
+        self._own = cast("asyncio.Task[object]", asyncio.current_task(self._loop))
         self._future: asyncio.Future[None] | None = None
         self._running: asyncio.Task[Outcome] | None = None
         ctx._attach(self._post_end)  # one that has ended already is looked at before each turn
@@ -62,12 +64,20 @@ class Turns:
         if not task.is_cancelled_natively:
             await calling.perform(task, self._ctx)
             return
-        completion = calling.Completion(self._loop)
+        before = self._own.cancelling()
         running = self._running = task.launch(self._loop, self._ctx)
-        running.add_done_callback(lambda running: completion.finish(calling.outcome_of(running, self._ctx)))
-        interruption = await completion.wait(running.cancel)
+        try:
+            # Not by a future of our own, which would cost another turn of the loop: who cancels the task at hand
+            # cancels this one with it, and nothing but its own end ends the waiting.
+            outcome = await running
+        except CancelledError:
+            outcome = calling.outcome_of(running, self._ctx)
         self._running = None
-        calling.raise_end(completion.outcome, interruption)
+        interruption = None
+        if self._own.cancelling() > before:
+            # What the other one got is the same cancellation, with its message, by which some know their own.
+            interruption = outcome if isinstance(outcome, CancelledError) else CancelledError()
+        calling.raise_end(outcome, interruption)
 
     def _go_on(self) -> None:
         if self._future is not None and not self._future.done():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -70,8 +71,9 @@ def test_an_async_task_is_cancelled_natively_when_the_context_ends(clock: Virtua
     assert (seen, clock.elapsed) == (["cleaned up"], 4)
 
 
+@pytest.mark.parametrize(("leaves_with_it", "message"), [(True, "enough"), (False, "")])
 def test_a_native_cancellation_of_the_caller_is_passed_on_and_raised_when_the_task_has_ended(
-    clock: VirtualClock,
+    clock: VirtualClock, *, leaves_with_it: bool, message: str
 ) -> None:
     seen: list[str] = []
 
@@ -81,18 +83,50 @@ def test_a_native_cancellation_of_the_caller_is_passed_on_and_raised_when_the_ta
         except asyncio.CancelledError:
             await asyncio.sleep(1)
             seen.append("left")
+            if leaves_with_it:
+                raise
+
+    async def perform() -> None:
+        with Turns(Context.background()) as turns:
+            await turns.perform(to_task(wait))
 
     async def program() -> None:
-        with Turns(Context.background()) as turns:
-            performing = asyncio.create_task(turns.perform(to_task(wait)))
-            await asyncio.sleep(3)
-            performing.cancel("enough")
-            with pytest.raises(asyncio.CancelledError, match="enough"):
-                await performing
+        performing = asyncio.create_task(perform())
+        await asyncio.sleep(3)
+        performing.cancel("enough")
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await performing
+        assert str(caught.value) == message
 
     run(program)
 
     assert (seen, clock.elapsed) == (["left"], 4)
+
+
+def test_a_task_that_waits_in_vain_to_be_asked_again_is_cancelled_each_time(clock: VirtualClock) -> None:
+    seen: list[str] = []
+
+    async def wait() -> None:
+        for _ in range(2):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            seen.append("went on")
+
+    async def perform() -> None:
+        with Turns(Context.background()) as turns:
+            await turns.perform(to_task(wait))
+
+    async def program() -> None:
+        performing = asyncio.create_task(perform())
+        for _ in range(2):
+            await asyncio.sleep(3)
+            performing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await performing
+
+    run(program)
+
+    assert (seen, clock.elapsed) == (["went on", "went on"], 6)
 
 
 def test_nothing_of_it_stays_at_the_context() -> None:
