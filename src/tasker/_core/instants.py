@@ -29,4 +29,4 @@ def micros_of(instant: datetime) -> int:
 
 def instant_of(micros: int) -> datetime:
     """Return microseconds since 1970-01-01T00:00Z as an aware datetime in UTC, exactly."""
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + micros * _MICROSECOND  # faster than with a keyword

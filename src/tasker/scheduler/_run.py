@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from tasker._core.context import current_context
+from tasker._core.frozen import maker_of
 from tasker._core.instants import instant_of
 from tasker.ports import Grant
 
@@ -50,6 +51,9 @@ class Run:
         return describe()
 
 
+_run = maker_of(Run)
+
+
 def trigger_of(grant: Grant) -> Literal["schedule", "manual"]:
     """Say what a granted slot comes from."""
     return "manual" if grant.manual else "schedule"
@@ -57,7 +61,7 @@ def trigger_of(grant: Grant) -> Literal["schedule", "manual"]:
 
 def run_of(grant: Grant, owner: str, retry: int = 0) -> Run:
     """Describe what a grant lets run."""
-    return Run(
+    return _run(
         schedule_id=grant.id,
         slot=instant_of(grant.slot),
         attempt=grant.attempt,
