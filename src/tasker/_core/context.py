@@ -249,15 +249,17 @@ class Context:
 
     def _end(self, cause: BaseException | None) -> None:
         """End this context and all below it; the first cause wins."""
+        found = self._mark_ended(cause)
+        if not found:
+            return
         # Not recursive: a chain of contexts may be longer than the stack is deep.
-        ending: list[Context] = [self]
+        reached: list[Context | Callable[[], object]] = list(found)
         hooks: list[Callable[[], object]] = []
-        for node in ending:
-            for hook in node._mark_ended(cause):
-                if isinstance(hook, Context):
-                    ending.append(hook)
-                else:
-                    hooks.append(hook)
+        for hook in reached:
+            if isinstance(hook, Context):
+                reached += hook._mark_ended(cause)
+            else:
+                hooks.append(hook)
         # Not before: whoever they wake finds that all contexts below have ended too.
         for call in hooks:
             call()

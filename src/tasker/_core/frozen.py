@@ -7,16 +7,11 @@ every run makes several. A twin that is not frozen, given the class when it is f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, make_dataclass
+from dataclasses import fields
 from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def twin_of(kind: Any) -> Callable[..., Any]:  # noqa: ANN401 - any dataclass
-    """Return a class with the fields of a frozen dataclass with slots that is not frozen, and has no defaults."""
-    return make_dataclass("_Thawed", [field.name for field in fields(kind)], slots=True)
 
 
 def maker_of(kind: Callable[P, T]) -> Callable[P, T]:
@@ -25,8 +20,9 @@ def maker_of(kind: Callable[P, T]) -> Callable[P, T]:
     It is compiled for the class, as `dataclasses` does it too: handing any arguments on costs more than setting them.
     """
     names = [field.name for field in fields(cast("Any", kind))]
+    twin = type("_Thawed", (), {"__slots__": names})
     lines = [f"value.{name} = {name}" for name in names]
     body = "\n    ".join(["value = new(twin)", *lines, "value.__class__ = frozen", "return value"])
-    found: dict[str, Any] = {"new": object.__new__, "twin": twin_of(kind), "frozen": kind}
+    found: dict[str, Any] = {"new": object.__new__, "twin": twin, "frozen": kind}
     exec(f"def make({', '.join(names)}):\n    {body}", found)  # noqa: S102 - of names that are in the code
     return cast("Callable[P, T]", found["make"])

@@ -245,10 +245,10 @@ def passed_during(plan: Plan, grant: Grant, decided: int, now: int) -> Passed | 
 
 
 def through_of(grant: Grant, passed: tuple[Passed, ...]) -> int:
-    """Return up to where all is decided by a run that counts, and by the slots that were passed over for it."""
+    """Return up to where all is decided by a run that counts, and by what was passed over for it, in its order."""
     if grant.manual:
         return grant.state.decided
-    return max([grant.slot, *(each.until for each in passed)])
+    return max(grant.slot, passed[-1].until) if passed else grant.slot
 
 
 def next_slot_of(plan: Plan, through: int | None, grant: Grant, now: int) -> int | None:

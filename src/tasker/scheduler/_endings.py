@@ -79,8 +79,10 @@ def _ending(
 
 
 def _passed(plan: Plan, grant: Grant, decided: int, now: int) -> tuple[Passed, ...]:
-    found = (_due.passed_before(plan, grant), _due.passed_during(plan, grant, decided, now))
-    return tuple(passed for passed in found if passed is not None)
+    before, during = _due.passed_before(plan, grant), _due.passed_during(plan, grant, decided, now)
+    if before is None:
+        return () if during is None else (during,)
+    return (before,) if during is None else (before, during)
 
 
 def _text_of(error: BaseException) -> str:

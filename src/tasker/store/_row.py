@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, cast
 
-from tasker._core.frozen import twin_of
+from tasker._core.frozen import maker_of
 from tasker.ports import FORMAT, Outcome, ScheduleState
 
 
@@ -51,19 +50,10 @@ class Row:
 
     def state(self) -> ScheduleState:
         """Return the row as a frozen value."""
-        return frozen_state(_facts_of(self))
+        return state_with(*_facts_of(self))
 
 
-def frozen_state(facts: Iterable[Any]) -> ScheduleState:
-    """Return the state with these facts, in the order of its fields.
+state_with: Callable[..., ScheduleState] = maker_of(ScheduleState)
+"""Makes a state of its facts, in the order of its fields: what every claim and every refusal pays for."""
 
-    This is what every claim and every refusal pays; see `tasker._core.frozen`.
-    """
-    state: Any = _Thawed(*facts)
-    state.__class__ = ScheduleState
-    return cast("ScheduleState", state)
-
-
-_FACTS = tuple(field.name for field in fields(ScheduleState))
-_Thawed = twin_of(ScheduleState)
-_facts_of = attrgetter(*_FACTS)
+_facts_of = attrgetter(*(field.name for field in fields(ScheduleState)))

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from tasker._core.frozen import maker_of
 from tasker.ports import Grant, Instance, Outcome, Reason, RunRecord, ScheduleState
-from tasker.store._row import frozen_state
+from tasker.store._row import state_with
 from tasker.store.postgresql._session import Row
 from tasker.store.postgresql._statements import FACTS
 
@@ -24,7 +24,7 @@ def state_of(facts: Row) -> ScheduleState:
     """Return the state of a schedule from the columns in `_statements.FACTS`."""
     values = list(facts)
     values[_OUTCOME_AT] = _OUTCOMES.get(facts[_OUTCOME_AT])
-    return frozen_state(values)
+    return state_with(*values)
 
 
 def facts_of(state: ScheduleState) -> Row:
