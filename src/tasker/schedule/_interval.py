@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from tasker._core.instants import aware, instant_of, micros_of
 from tasker.schedule._combinable import Combinable
-from tasker.schedule._words import listed, moment, plural
+from tasker.schedule._words import moment, plural
 
 _MICROSECOND = timedelta(microseconds=1)
 _LAST = micros_of(datetime.max.replace(tzinfo=UTC))
@@ -93,17 +94,14 @@ class Interval(Combinable):
         return (self._step, self._first)
 
     def __repr__(self) -> str:
-        arguments = [f"{name}s={amount!r}" for amount, name in _amounts(self._interval)]
+        amount, name = _amount(self._interval)
+        arguments = [f"{name}s={amount!r}"]
         if self._anchor is not None:
             arguments.append(f"anchor={self._anchor!r}")
         return f"Interval({', '.join(arguments)})"
 
     def __str__(self) -> str:
-        amounts = _amounts(self._interval)
-        if len(amounts) == 1 and amounts[0][0] == 1:
-            text = f"every {amounts[0][1]}"
-        else:
-            text = "every " + listed([plural(amount, name) for amount, name in amounts])
+        text = _every(self._interval)
         return text if self._anchor is None else f"{text}, counted from {moment(self._anchor)}"
 
 
@@ -120,20 +118,28 @@ def _interval_of(**amounts: float) -> timedelta:
 
 
 def _check_amount(argument: str, amount: object) -> None:
+    if type(amount) is int and amount >= 0:
+        return
     if not isinstance(amount, (int, float)) or isinstance(amount, bool):
         raise TypeError(f"{argument}: expected a number, got {amount!r}")
     if not math.isfinite(amount) or amount < 0:
         raise ValueError(f"{argument}: expected a finite number of zero or more, got {amount!r}")
 
 
+@lru_cache
+def _every(interval: timedelta) -> str:
+    amount, name = _amount(interval)
+    return f"every {name}" if amount == 1 else f"every {plural(amount, name)}"
+
+
 def _given(amounts: dict[str, float]) -> str:
     return ", ".join(f"{name}={amount!r}" for name, amount in amounts.items() if amount) or "0"
 
 
-def _amounts(interval: timedelta) -> list[tuple[float, str]]:
-    """Return the interval in the units in which a person would say it, such as 90 minutes or 2 days."""
+def _amount(interval: timedelta) -> tuple[float, str]:
+    """Return the interval in the unit in which a person would say it, such as 90 minutes or 2 days."""
     seconds, micros = interval.days * 86_400 + interval.seconds, interval.microseconds
     for name, size in _UNITS:
         if not micros and seconds % size == 0:
-            return [(seconds // size, name)]
-    return [(seconds + micros / 1_000_000 if micros else seconds, "second")]
+            return seconds // size, name
+    return seconds + micros / 1_000_000 if micros else seconds, "second"

@@ -61,8 +61,7 @@ def clock(hour: int, minute: int, second: int) -> str:
 
 def moment(instant: datetime) -> str:
     """Return an instant to the second, with its zone."""
-    day = instant.replace(tzinfo=None, microsecond=0)
-    text = str(day) if day.second else f"{day:%Y-%m-%d %H:%M}"
+    text = instant.isoformat(" ")[: 19 if instant.second else 16]
     return f"{text} {zone_name(instant.tzinfo) or f'{instant:%z}'}"
 
 

@@ -50,17 +50,20 @@ def policy_of(misfire: Misfire, late: Duration | None, overlap: Overlap, on_fail
     Raises:
         ValueError: A name is unknown; the message lists the known ones.
     """
-    for (argument, known), given in zip(_NAMES, (misfire, overlap, on_failure, first), strict=True):
-        if given not in known:
-            raise ValueError(f"{argument}: expected one of {', '.join(map(repr, known))}, got {given!r}")
     # Not zero: some microseconds always pass before a run starts.
     micros = None if late is None else round(seconds_of(late, "late", positive=True) * 1_000_000)
-    return _policy(misfire, micros, overlap, on_failure, first)
+    try:
+        return _policy(misfire, micros, overlap, on_failure, first)
+    except TypeError:  # what cannot be looked up is no name either
+        return _policy.__wrapped__(misfire, micros, overlap, on_failure, first)
 
 
 @lru_cache
 def _policy(misfire: Misfire, late: int | None, overlap: Overlap, on_failure: OnFailure, first: First) -> Policy:
-    """Return one policy for all that are equal: thousands of schedules have few of them."""
+    """Return one policy for all that are equal: thousands of schedules have few of them, and it is checked once."""
+    for (argument, known), given in zip(_NAMES, (misfire, overlap, on_failure, first), strict=True):
+        if given not in known:
+            raise ValueError(f"{argument}: expected one of {', '.join(map(repr, known))}, got {given!r}")
     return Policy(misfire=misfire, late=late, overlap=overlap, on_failure=on_failure, first=first)
 
 
@@ -84,7 +87,8 @@ class Plan:
 
     def __str__(self) -> str:
         # The same text in every process, also where a user's schedule or zone is shown as the object that it is.
-        return _ADDRESS.sub("", str(self._schedule))
+        text = str(self._schedule)
+        return _ADDRESS.sub("", text) if " at 0x" in text else text
 
     def fresh(self) -> Plan:
         """Return an equal plan for another thread: one plan is for one thread at a time."""
