@@ -12,31 +12,19 @@ from __future__ import annotations
 import logging
 import math
 import random
-import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import islice
-from typing import Protocol
 
 from tasker._core import clock
-from tasker._core.calling import start_from_anywhere
-from tasker._core.context import cancelled_by
-from tasker._core.leaving import Outcome as Left
-from tasker.errors import Cancelled, LeaseLost, StoreUnavailable
-from tasker.lease.renewal import Renewal
+from tasker.errors import Cancelled, StoreUnavailable
 from tasker.ports import (
     FORMAT,
-    Answer,
     Claimed,
-    Definition,
-    Ending,
-    Grant,
     Held,
     Listening,
     Local,
-    Outcome,
     Proposal,
     ScheduleState,
     Skip,
@@ -45,17 +33,16 @@ from tasker.ports import (
 from tasker.scheduler import _due
 from tasker.scheduler._agenda import Agenda
 from tasker.scheduler._announcer import Announcer
-from tasker.scheduler._endings import ending_of, final_loss
 from tasker.scheduler._entry import ActiveRun, Entry
 from tasker.scheduler._link import Link
 from tasker.scheduler._pace import Pace
 from tasker.scheduler._plan import Plan
 from tasker.scheduler._presence import Presence
+from tasker.scheduler._registration import Registration
 from tasker.scheduler._roster import Roster
-from tasker.scheduler._run import RUN, run_of
+from tasker.scheduler._runner import Post, Runner
 from tasker.scheduler._settings import Settings
 from tasker.scheduler._trimming import Trimming
-from tasker.scheduler._under_way import UnderWay
 
 logger: logging.Logger = logging.getLogger("tasker")
 
@@ -66,21 +53,10 @@ _FURTHER = 16
 _DONE_SOON = 300_000
 _FEW = 64
 _POLL_EVERY = 1.0
-_REGISTER_EVERY = 24 * 3600.0
-# What rings no bell is that somebody has repaired a row, or that a newer version has left it.
-_READ_AGAIN_EVERY = 5.0
 _LOCKED_AGAIN = (50_000, 200_000)
 # A row that is neither granted nor refused so often is not locked, but gone.
 _MISSES = 3
 _MICRO = 1_000_000
-
-
-class Post(Protocol):
-    """Sends a message to the driver, from any thread; a patient one may wait for some milliseconds."""
-
-    def __call__(self, message: Callable[[Work], object], /, *, is_patient: bool = False) -> object:
-        """Send it."""
-        ...
 
 
 class Work:
@@ -99,10 +75,7 @@ class Work:
         self._name = self._owner[:8] if settings.name is None else settings.name
         self._store = store
         self._settings = settings
-        self._post = post
         self._roster = Roster()
-        self._runs = UnderWay(settings.max_running)
-        self._to_register: dict[str, Entry] = {}
         self._unsure: set[str] = set()
         self._agenda = Agenda()
         self._link = Link()
@@ -111,9 +84,9 @@ class Work:
         is_local = isinstance(store, Local)
         self._presence = Presence(store, self._link, settings, self._announce, is_local=is_local)
         self._trimming = Trimming(store, self._link, settings)
-        self._renewal = Renewal(
-            store.renew, self._owner, settings.lease, store.call_limit, on_late=self._announce.renewal_late
-        )
+        self._registration = Registration(store, self._link, self._roster, self._trimming)
+        self._runner = Runner(store, self._link, settings, self._announce, trimming=self._trimming, post=post)
+        self._registration.on_failure = self._runner.on_failure = self._fail
         self._epoch: int | None = None
         self._fatal: BaseException | None = None
         self._poll_at = 0.0
@@ -122,10 +95,7 @@ class Work:
         # done is learned only by asking. Who asks for less than they do in the meantime would never catch up.
         self._reach = 1
         self._poll_every = math.inf if is_local else _POLL_EVERY
-        self._registered_within = 0 if is_local else round(store.call_limit * _MICRO)
         self._stop_listening = _listen(store, partial(post, Work.look_soon))
-        self._register_again_at = self._now() + _REGISTER_EVERY
-        self._read_again_at = math.inf
 
     @property
     def owner(self) -> str:
@@ -144,7 +114,7 @@ class Work:
 
     def active(self, id: str) -> ActiveRun | None:
         """Return the run of a schedule that goes on here now, if there is one; any thread may ask."""
-        return self._runs.get(id)
+        return self._runner.get(id)
 
     @property
     def is_over(self) -> bool:
@@ -157,19 +127,15 @@ class Work:
             entry.host.left(entry, self._fatal)
         elif self._roster.join(entry):
             self._agenda.add(entry)
-            self._to_register[entry.id] = entry
+            self._registration.add(entry)
 
     def leave(self, entry: Entry, cause: BaseException | None) -> None:
         """Let an entry go, as soon as its run, if there is one, has ended and is recorded; see `Driver.leave`."""
         if not self._roster.leave(entry):
             return
-        self._to_register.pop(entry.id, None)
+        self._registration.discard(entry.id)
         self._agenda.put(entry, None)
-        self._bound_recording(entry)
-        if entry.active is not None:
-            entry.active.note_asked()
-            if cause is not None:
-                entry.active.ctx._close(cause)
+        self._runner.interrupt(entry, cause)
 
     def look_soon(self) -> None:
         """Ask for what was changed in the store, at once."""
@@ -194,8 +160,7 @@ class Work:
         now = self._now()
         if self._fatal is not None:
             return None
-        leaving = self._runs if self._roster.has_leaving else ()
-        times = [active.recorded_by for active in leaving if active.recorded_by is not None]
+        times = self._runner.last_times() if self._roster.has_leaving else []
         if (retry := self._link.seconds_until_retry()) > 0:
             times.append(now + retry)
         else:
@@ -204,13 +169,13 @@ class Work:
 
     def _times(self, now: float) -> Iterable[float]:
         """Yield when to ask the store for something."""
-        if self._to_register or self._unsure:
+        if self._registration or self._unsure:
             yield now
         if self._epoch is not None:
             yield self._poll_at
             yield self._presence.next_at
-            yield min(self._register_again_at, self._read_again_at)
-        if self._runs.has_ended:
+            yield self._registration.next_at
+        if self._runner.has_ended:
             yield self._record_at()
         due = self._agenda.next_time()
         if due is not None and self._free() > 0:
@@ -219,7 +184,7 @@ class Work:
     def close(self) -> None:
         """Let go of the store when all entries have left."""
         self._guard(self._presence.leave)  # first: closing may wait for a renewal, and the process may not
-        self._renewal.close()
+        self._runner.close()
         self._stop_listening()
 
     def tell_hosts(self) -> None:
@@ -235,9 +200,7 @@ class Work:
         except Exception as error:
             logger.exception("the scheduler %s ends", self._name)
             self._fatal = error
-            for active in list(self._runs):
-                if active.ending is not None:
-                    self._forget(active)
+            self._runner.give_up()
             for entry in self._roster:
                 self._fail(entry, error)
 
@@ -254,53 +217,16 @@ class Work:
         self._trimming.go_on()
 
     def _register(self) -> None:
-        self._register_again()
-        while self._to_register:
-            chunk = list(islice(self._to_register.values(), _AT_MOST))
-            now = self._link.now()
-            definitions = [definition for entry in chunk if (definition := self._define(entry, now)) is not None]
-            registered = self._link.ask("register", partial(self._store.register, definitions))
+        for registered in self._registration.go_on():
             # What was rung before this instance came is in the states already.
             self._epoch = registered.epoch if self._epoch is None else self._epoch
-            for entry in chunk:
-                self._to_register.pop(entry.id, None)
             for state in registered.states:
                 self._learn(self._roster[state.id], state, registered.now)
-
-    def _register_again(self) -> None:
-        """Say once a day that these schedules are still run by somebody, so that nobody purges them.
-
-        What cannot be read is looked at more often: it may be repaired.
-        """
-        now = self._now()
-        is_daily = now >= self._register_again_at
-        if is_daily:
-            self._register_again_at = now + _REGISTER_EVERY
-        if is_daily or now >= self._read_again_at:
-            self._read_again_at = math.inf
-            for entry in self._roster:
-                if (is_daily or entry.is_ignored) and not entry.is_leaving:
-                    self._to_register[entry.id] = entry
-                if is_daily:
-                    self._trimming.note_age(entry)
-
-    def _define(self, entry: Entry, now: int) -> Definition | None:
-        plan = entry.definition
-        try:
-            next_slot = plan.next_after(now)
-            if next_slot is not None and next_slot <= now + self._registered_within:
-                # It may come before the store has answered, and is not run then: nobody should wait for it in vain.
-                next_slot = plan.next_after(now + self._registered_within) or next_slot
-            # Thousands of schedules often have few texts.
-            return Definition(entry.id, sys.intern(str(plan)), next_slot)
-        except Exception as error:  # noqa: BLE001 - a schedule that does not work ends its own entry only
-            self._fail(entry, error)
-            return None
 
     def _learn(self, entry: Entry, state: ScheduleState, now: int) -> None:
         """Take over what the store says of a row, and look at it when that makes sense."""
         if state.format > FORMAT:
-            self._read_again_at = self._now() + _READ_AGAIN_EVERY
+            self._registration.read_again()
             if not entry.is_ignored:
                 self._announce.ignored(state)
         entry.note(state)
@@ -351,41 +277,27 @@ class Work:
 
     def _is_abandoned(self, state: ScheduleState) -> bool:
         """Tell whether this instance holds a row without knowing it."""
-        return state.owner == self._owner and not self._runs.is_known(Held(state.id, state.token))
+        return state.owner == self._owner and not self._runner.is_known(Held(state.id, state.token))
 
     def _record(self) -> None:
-        if not self._runs.has_ended or self._now() < self._record_at():
+        if not self._runner.has_ended or self._now() < self._record_at():
             return
-        endings = self._runs.endings(_AT_MOST)
-        finished = self._link.ask("finish", partial(self._store.finish, self._owner, endings))
+        entries, now = self._runner.record()
         self._pace.note_record()
-        for ending in endings:
-            self._recorded(ending, finished.answers.get(ending.id, Answer.LOST), finished.now)
+        for entry in entries:
+            if not entry.is_leaving:
+                self._consider(entry, now)
 
     def _record_at(self) -> float:
         """Return when to record the ends of runs: at once, if somebody waits for that, or nothing else can happen."""
-        if self._runs.is_urgent or self._roster.has_leaving:
+        if self._runner.is_urgent or self._roster.has_leaving:
             return 0.0
-        return self._pace.record_at if self._runs.enough else self._pace.affordable_at
+        return self._pace.record_at if self._runner.enough else self._pace.affordable_at
 
     @property
     def enough(self) -> int:
         """How many messages that are patient are worth waking up for."""
-        return self._runs.enough
-
-    def _recorded(self, ending: Ending, answer: Answer, now: int) -> None:
-        active = self._runs.remove(ending.id)
-        self._renewal.remove(active.held)
-        for passed in ending.passed if answer is not Answer.LOST else ():
-            self._announce.skipped(ending.id, passed)
-        entry = active.entry
-        if answer is Answer.LOST:
-            self._announce.not_recorded(active.grant, ending.outcome, is_lost=True)
-        else:
-            self._trimming.note_records(entry, 1 + len(ending.passed))
-            entry.note_end(active.grant, ending, now)
-        if not entry.is_leaving:
-            self._consider(entry, now)
+        return self._runner.enough
 
     def _poll(self) -> None:
         now = self._now()
@@ -400,7 +312,7 @@ class Work:
             self._pace.hurry()
         for state in polled.states:
             entry = self._roster.get(state.id)
-            if entry is not None and entry.id not in self._to_register:
+            if entry is not None and entry.id not in self._registration:
                 self._trimming.note_records(entry)  # what was paused or given back may have left a record
                 self._learn(entry, state, polled.now)
 
@@ -436,23 +348,28 @@ class Work:
         won, wanted = len(claimed.grants), min(free, len(proposals))
         self._reach = min(self._reach * _FURTHER, _AT_MOST) if won < wanted else 1
         # With as many as may run at once there is nothing to gather for until ends were.
-        is_busy, crowd = bool(self._runs), self._presence.crowd
+        is_busy, crowd = self._runner.is_busy, self._presence.crowd
         self._pace.note_claim(won, wanted, is_busy=is_busy, is_full=won == free, crowd=crowd)
         if claimed.not_before is not None:
             # The store gives leases again as soon as the longest one is over: later than that is a mistake.
             self._pace.wait_to_claim(min((claimed.not_before - claimed.now) / _MICRO, self._settings.lease))
-        self._start_all(claimed, sent)
+        self._start(claimed, sent)
         for state in claimed.refused:
             self._learn(self._roster[state.id], state, claimed.now)
         if len(claimed.grants) + len(claimed.refused) < len(proposals):
             answered = {grant.id for grant in claimed.grants} | {state.id for state in claimed.refused}
             self._look_again(proposal.id for proposal in proposals if proposal.id not in answered)
 
+    def _start(self, claimed: Claimed, sent: float) -> None:
+        granted = [(self._roster[grant.id], grant) for grant in claimed.grants]
+        for entry, _ in granted:
+            entry.misses = 0
+            self._agenda.put(entry, None)
+        self._runner.start(granted, claimed, sent)
+
     def _free(self) -> int:
         """Return how many runs may be started now."""
-        if self._renewal.is_slow or self._presence.is_draining:
-            return 0
-        return self._runs.free
+        return 0 if self._presence.is_draining else self._runner.free
 
     def _wishes(self, entries: Iterable[Entry], now: int) -> tuple[list[Proposal], list[Skip]]:
         """Say what to ask of the store for entries whose time has come."""
@@ -475,7 +392,7 @@ class Work:
             return
         done = self._link.ask("skip", partial(self._store.skip, skips))
         # For the pace it is a claim of one, however many are skipped: nothing runs, pays, or ends for them.
-        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=bool(self._runs), crowd=self._presence.crowd)
+        self._pace.note_claim(min(1, len(done.ids)), 1, is_busy=self._runner.is_busy, crowd=self._presence.crowd)
         for skip in skips:
             entry = self._roster[skip.id]
             if skip.id in done.ids:
@@ -486,7 +403,7 @@ class Work:
                 if not entry.is_leaving:
                     self._consider(entry, done.now)
             else:
-                self._to_register[skip.id] = entry  # its row has changed: read it again
+                self._registration.add(entry)  # its row has changed: read it again
 
     def _look_again(self, ids: Iterable[str]) -> None:
         """Look again soon at rows that another statement had locked; at those that are gone, make them again."""
@@ -494,88 +411,9 @@ class Work:
             entry = self._roster[id]
             entry.misses += 1
             if entry.misses >= _MISSES:
-                self._to_register[id] = entry
+                self._registration.add(entry)
             else:
                 self._agenda.put(entry, self._link.now() + random.randint(*_LOCKED_AGAIN))
-
-    def _start_all(self, claimed: Claimed, sent: float) -> None:
-        """Start what a claim has won that was sent at `sent` (`Clock.boottime`)."""
-        granted = [self._granted(grant, sent) for grant in claimed.grants]
-        # First: nothing runs without somebody who renews its lease.
-        self._renewal.add_all([(active.held, partial(self._lost, active)) for active in granted], sent)
-        for active in granted:
-            self._announce.claimed(active.grant, claimed.now)
-            self._start(active)
-
-    def _granted(self, grant: Grant, sent: float) -> ActiveRun:
-        entry = self._roster[grant.id]
-        return ActiveRun(entry, grant, entry.host.ctx.with_value(RUN, partial(run_of, grant, self._owner)), sent)
-
-    def _start(self, active: ActiveRun) -> None:
-        entry, grant = active.entry, active.grant
-        self._runs.add(active)
-        entry.misses = 0
-        entry.note_grant(grant)
-        self._agenda.put(entry, None)
-        if self._is_given_up(grant):
-            self._runs.end(active, final_loss(entry.definition, grant, self._link.now()))
-            self._announce.finished(active, Outcome.LEASE_LOST, None, is_given_up=True)
-            return
-        self._announce.started(grant)
-        host = entry.host
-        task = entry.definition.effort.around(entry.definition.task, partial(self._retried, active))
-        try:
-            start_from_anywhere(task, active.ctx, host.home, host.variables.copy(), partial(self._ended, active))
-        except (
-            RuntimeError
-        ) as error:  # the system starts no thread: the run has not begun, and nobody waits for its end
-            self._note_end(active, cancelled_by(error))
-            raise
-
-    def _is_given_up(self, grant: Grant) -> bool:
-        most = self._settings.max_attempts
-        if not _due.is_given_up(grant, most):
-            return False
-        try:
-            records = self._store.history(grant.id, 2 * grant.attempt)
-        except StoreUnavailable:
-            return False
-        ends = [record.outcome for record in records if record.slot == grant.slot]
-        return _due.is_given_up(grant, most, ends.count(Outcome.INTERRUPTED))
-
-    def _retried(self, active: ActiveRun, number: int, error: Exception, wait: float) -> None:
-        """Called on the loop of the run."""
-        active.retries = number
-        self._announce.retried(active, wait, error)
-
-    def _lost(self, active: ActiveRun, cause: LeaseLost) -> None:
-        """Tell the task that its lease is lost; called in any thread."""
-
-        def tell(_: Work) -> None:
-            # A renewal that crosses the recording of the end finds no lease either, and that is no news.
-            if active.ending is None:
-                self._announce.lease_lost(active.grant, cause)
-
-        self._post(tell)  # first: the end of the run must not overtake it
-        active.note_asked()
-        active.ctx._close(cause)
-
-    def _ended(self, active: ActiveRun, left: Left) -> None:
-        """Called in any thread."""
-        self._post(lambda work: work._note_end(active, left), is_patient=True)
-
-    def _note_end(self, active: ActiveRun, left: Left) -> None:
-        entry = active.entry
-        ending = ending_of(entry.definition, active, left, self._link.now())
-        self._runs.end(active, ending)
-        active.ctx._close(Cancelled("the run has ended"))
-        self._bound_recording(entry)
-        self._announce.finished(active, ending.outcome, left)
-        has_failed = ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
-        if has_failed and (entry.definition.policy.on_failure == "raise" or not isinstance(left, Exception)):
-            self._fail(entry, left)
-        if self._fatal is not None:
-            self._forget(active)
 
     def _fail(self, entry: Entry, error: BaseException | None) -> None:
         """End an entry with an error, once its run has ended."""
@@ -584,23 +422,8 @@ class Work:
         cause.__cause__ = error
         self.leave(entry, cause)
 
-    def _bound_recording(self, entry: Entry) -> None:
-        """Bound how long an entry that leaves waits for the store to record its run, from when that has ended."""
-        if entry.is_leaving and entry.active is not None and entry.active.ending is not None:
-            entry.active.recorded_by = self._now() + self._settings.lease
-
-    def _forget(self, active: ActiveRun) -> None:
-        """Give up recording how a run ended: its lease ends by itself, and another instance starts its slot again."""
-        self._runs.forget(active)
-        self._renewal.remove(active.held)
-        outcome = Outcome.LEASE_LOST if active.ending is None else active.ending.outcome
-        self._announce.not_recorded(active.grant, outcome, is_lost=False)
-
     def _let_go(self) -> None:
-        now = self._now()
-        for active in list(self._runs):
-            if active.recorded_by is not None and active.recorded_by <= now:
-                self._forget(active)
+        self._runner.forget_late()
         for entry in self._roster.part():
             self._agenda.remove(entry)
             while (following := self._roster.successor(entry.id)) is not None:

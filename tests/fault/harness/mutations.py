@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tasker.lease import renewal
 from tasker.ports import Answer, Claimed, Ending, Finished, Proposal, Store
-from tasker.scheduler import _work
+from tasker.scheduler import _runner
 
 _AN_HOUR = 3_600_000_000
 
@@ -84,7 +84,7 @@ def _renew_after_expiry(store: Store, url: str) -> Store:
 
 def _release_before_return(store: Store, url: str) -> Store:
     """A run is recorded as soon as it has started."""
-    product: Any = _work
+    product: Any = _runner
     start = product.start_from_anywhere
 
     def start_and_let_go(task: Any, ctx: Any, home: Any, variables: Any, then: Any) -> None:

@@ -888,7 +888,7 @@ class TestStoresThatFail:
         scheduler = scheduler_on(way)
         for number in range(3):
             scheduler.add(f"job {number}", EACH_MINUTE, journal.noting())
-        monkeypatch.setattr("tasker.scheduler._work.start_from_anywhere", refuse)
+        monkeypatch.setattr("tasker.scheduler._runner.start_from_anywhere", refuse)
 
         with pytest.raises(ExceptionGroup) as caught:
             tasker.run(scheduler)
