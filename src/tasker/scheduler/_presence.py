@@ -49,6 +49,8 @@ class Presence:
         self._is_known = False
         self._beat_at = 0.0
         self._look_at = 0.0
+        self._patience = _SHORTEST_PERIOD
+        self._is_unheard = False
         self.is_draining = False
         """Whether this instance was asked to start nothing new."""
 
@@ -69,6 +71,9 @@ class Presence:
     def go_on(self) -> None:
         """Say and look what is due; if that fails, it can wait, and does not keep the store from being asked more."""
         now = clock.current().boottime()
+        if self._is_unheard and self._link.is_down:
+            # A store that could only be read took no claims either: this comes before those that it may take now.
+            self._beat_at = now
         try:
             if now >= self._beat_at:
                 self._beat_at = now + self._period
@@ -76,9 +81,13 @@ class Presence:
             if now >= self._look_at:
                 self._look_at = now + self._look_every
                 self._look()
+                self._patience = _SHORTEST_PERIOD
         except StoreUnavailable as error:
             logger.debug("%s could not say that it is there, or see who else is: %s", self._name, error)
-            self._beat_at = self._look_at = clock.current().boottime() + self._look_every
+            # Soon, as it may have been asked to drain; then less so, as an attempt may take as long as any call.
+            self._is_unheard = True
+            self._beat_at = self._look_at = clock.current().boottime() + self._patience
+            self._patience = min(2 * self._patience, self._look_every)
 
     def leave(self) -> None:
         """Say that this instance is gone, unless nobody listens."""
@@ -88,6 +97,7 @@ class Presence:
     def _beat(self) -> None:
         beaten = self._store.beat(self._owner, self._name, self._version)
         self._is_known = True
+        self._is_unheard = False
         if beaten.is_draining != self.is_draining:
             self.is_draining = beaten.is_draining
             self._announce.draining(is_draining=self.is_draining)

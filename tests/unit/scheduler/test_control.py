@@ -269,6 +269,45 @@ class TestDraining:
         assert journal.slots() == ["01-01 00:02", "01-01 00:03"]  # the latest of those that were missed, at 130 s
         assert journal.started[0].at <= 131.1
 
+    def test_an_instance_that_gets_no_answer_just_then_asks_again_soon(
+        self, way: Way, operator: Scheduler, journal: Journal
+    ) -> None:
+        run_for(
+            130,
+            scheduler_on(way, name="one").with_schedule("job", EACH_MINUTE, journal.noting()),
+            after(57, lambda: way.loses.add("beat")),
+            after(57, lambda: operator.drain("one")),
+            after(58.5, way.loses.clear),
+            after(90, lambda: way.loses.add("beat")),
+            after(90, lambda: operator.undrain("one")),
+            after(91.5, way.loses.clear),
+        )
+
+        assert journal.slots() == ["01-01 00:01", "01-01 00:02"]
+        assert 91 <= journal.started[0].at <= 94
+
+    def test_an_instance_whose_store_could_only_be_read_asks_before_it_starts_anything(
+        self, way: Way, operator: Scheduler, journal: Journal
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise StoreUnavailable("the file is locked")
+
+        def lock() -> None:
+            vars(way).update(beat=fail, claim=fail)
+
+        def unlock() -> None:
+            del vars(way)["beat"], vars(way)["claim"]
+
+        run_for(
+            130,
+            scheduler_on(way, name="one").with_schedule("job", EACH_MINUTE, journal.noting()),
+            after(57, lock),
+            after(57, lambda: operator.drain("one")),
+            after(80, unlock),
+        )
+
+        assert journal.started == []
+
     def test_an_instance_can_drain_itself(self, store: SteadyStore, operator: Scheduler, journal: Journal) -> None:
         scheduler = scheduler_on(Way(store), name="one")
         shown: list[bool] = []
