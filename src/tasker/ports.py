@@ -526,7 +526,8 @@ class Store(Protocol):
         """Free the rows that `owner` holds under just these tokens, and return their ids.
 
         For a claim whose answer was lost: what it took was never started, so the attempt does not count; a slot at its
-        first attempt is free again unless it was a manual one, which stays in the row. It rings the bell.
+        first attempt is free again unless it was a manual one, or a pause that ended meanwhile has decided what comes
+        after it: it stays in the row then. It rings the bell.
         A server may carry it out long after the caller has given up waiting: what was claimed since stays held.
         """
         ...

@@ -369,6 +369,17 @@ class CountsReleased(memory.Store):
         return super().release(owner, abandoned)
 
 
+class LosesReleased(memory.Store):
+    """Empties a row whose slot nobody can propose any more, as a pause that has ended has decided more than that."""
+
+    def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
+        done = super().release(owner, abandoned)
+        for id in done.ids:
+            row = self._rows[id]
+            row.slot = row.slot if row.attempt or row.manual else None
+        return done
+
+
 class Forgiving(memory.Store):
     """Takes ids that look alike for the same, as many a database does by default."""
 

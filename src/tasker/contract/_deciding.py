@@ -15,6 +15,7 @@ from tasker.contract._stores import (
     renew,
     state_of,
     take,
+    wait_until,
 )
 from tasker.ports import Action, Answer, Held, Outcome, Passed, Reason, Skip, Store
 
@@ -108,6 +109,17 @@ class Releasing(StoreSteps):
         assert store.release(A, held(first)).ids == {"job"}
         second = take(store, owner=B)
         assert (second.slot, second.manual, second.attempt) == (first.slot, True, 1)
+
+    def test_a_slot_before_the_end_of_a_pause_stays_in_the_row(self) -> None:
+        store = self.start()
+        first = take(store)
+        store.control(Action.PAUSE, ["job"])
+        wait_until(store, (state_of(store).paused or 0) + 1_000)
+        store.control(Action.RESUME, ["job"])
+        assert store.release(A, held(first)).ids == {"job"}
+        assert state_of(store).slot == first.slot, "a slot that has no record can be proposed by nobody"
+        second = take(store, owner=B)
+        assert (second.slot, second.manual, second.attempt) == (first.slot, False, 1)
 
     def test_what_is_not_named_stays_held(self) -> None:
         store = self.start("known", "unknown")

@@ -199,11 +199,13 @@ def skip(row: Row, skipped: Skip, now: int) -> RunRecord | None:
 def release(row: Row) -> None:
     """Take back a claim whose run was never started: the attempt does not count.
 
-    A slot at its first attempt can be proposed again by anyone, but a manual one exists only in the row.
+    A slot at its first attempt can be proposed again by anyone, but a manual one exists only in the row. So does one
+    before the end of a pause that has ended meanwhile.
     """
     row.owner = row.lease_until = row.started = None
     row.attempt -= 1
-    if row.attempt == 0 and not row.manual:
+    can_be_proposed = row.slot is None or (row.slot > row.decided and not row.manual)
+    if row.attempt == 0 and can_be_proposed:
         _empty(row)
 
 

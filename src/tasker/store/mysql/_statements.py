@@ -246,8 +246,8 @@ _FREED = Batch("p", {"id": KEY, "is_emptied": NUMBER})
 
 RELEASE = changing(
     _FREED.picked(
-        f"""SELECT w.`id`, s.`attempt` = 1 AND s.`manual` = 0 AS `is_emptied` FROM {schedules_of(_HELD)}
-  WHERE {is_holder(_HELD)} {LOCK}"""
+        f"""SELECT w.`id`, s.`attempt` = 1 AND s.`manual` = 0 AND s.`slot` > s.`decided` AS `is_emptied`
+  FROM {schedules_of(_HELD)} WHERE {is_holder(_HELD)} {LOCK}"""
     ),
     *ring(_FREED.table),
     f"""UPDATE {schedules_of(_FREED)} SET

@@ -282,9 +282,9 @@ SELECT c.now, m.id FROM clock c LEFT JOIN mine m ON true"""
 # $2 owner, $3 ids, $4 tokens.
 RELEASE = f"""WITH {CLOCK},
 mine AS MATERIALIZED (
-  SELECT s.*, s.attempt = 1 AND NOT s.manual AS empties, true AS rings
+  SELECT s.*, s.attempt = 1 AND NOT s.manual AND s.slot > s.decided AS empties, true AS rings
   FROM (SELECT * FROM unnest($3::text[], $4::bigint[]) AS w (id, token) ORDER BY {IN_ORDER}) w
-  {locked("s.id, s.attempt, s.manual", _IS_HOLDER)}),
+  {locked("s.id, s.attempt, s.manual, s.slot, s.decided", _IS_HOLDER)}),
 {RUNG},
 freed AS (
   UPDATE {{schema}}.tasker_schedule s SET

@@ -18,7 +18,7 @@ end
 for _, i in ipairs(freed) do
   local row = rows[i]
   local attempt = (row.a or 0) - 1
-  if attempt == 0 and row.m ~= 1 then
+  if attempt == 0 and row.m ~= 1 and (not row.s or row.s > row.d) then
     change(KEYS[OWN + i], {}, { 'o', 'u', 'b', 's', 'a', 'm' })
   else
     change(KEYS[OWN + i], { 'a', text(attempt) }, { 'o', 'u', 'b' })
