@@ -27,11 +27,11 @@ from tests.fault.harness.log import Log, now
 from tests.fault.harness.mutations import mutated
 from tests.fault.harness.observed import Failpoints, Observed
 from tests.fault.harness.schedules import SCHEDULES, Job
+from tests.fault.harness.stores import POOL_SIZE, pooled_store_of, store_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PULSE = 0.05
 STALL = 0.1
-POOL_SIZE = 2
 # Who is refused has lost its lease, and hears so within that.
 _WILL_BE_TOLD = 10
 
@@ -169,36 +169,14 @@ def _busy_for(seconds: float) -> None:
         threading.Event().wait(0.05)  # blocks the loop, not the interpreter
 
 
-def store_of(url: str, call_limit: float, stack: ExitStack, *, pooled: bool) -> tuple[Store, Any]:
-    """Return the store at a URL and, if there is one, the pool that it shares with the application."""
-    if url.startswith("sqlite:///"):
-        from tasker.store import sqlite
-
-        return sqlite.Store(url.removeprefix("sqlite:///"), call_limit=call_limit), None
-    if url.startswith("mysql://"):
-        from tasker.store import mysql
-
-        return mysql.Store(url, call_limit=call_limit), None
-    if url.startswith("redis://"):
-        from tasker.store import redis
-
-        return redis.Store(url, call_limit=call_limit), None
-    from tasker.store import postgresql
-
-    if not pooled:
-        return postgresql.Store(url, call_limit=call_limit), None
-    from psycopg_pool import ConnectionPool
-
-    pool: ConnectionPool[Any] = ConnectionPool(url, min_size=1, max_size=POOL_SIZE, open=True, timeout=call_limit)
-    stack.enter_context(pool)
-    return postgresql.Store(pool, call_limit=call_limit), pool
-
-
 def main(given: argparse.Namespace) -> None:
     with ExitStack() as stack:
         log = Log(given.log, given.actor)  # the end of the process closes it: threads write to it until then
         instance = Instance(log, given.actor, given.resource)
-        store, pool = store_of(given.store, given.call_limit, stack, pooled=given.pooled)
+        if given.pooled and given.store.startswith("postgresql://"):
+            store, pool = pooled_store_of(given.store, given.call_limit, stack)
+        else:
+            store, pool = store_of(given.store, given.call_limit), None
         stack.callback(store.close)
         observed = Observed(mutated(given.mutation, store, given.store), log, instance.failpoints)
         scheduler = tasker.Scheduler(
