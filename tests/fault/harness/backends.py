@@ -73,10 +73,10 @@ class Postgres(_Served):
     server: PostgresServer
 
     def __init__(self) -> None:
-        # Some WAL senders, so that a commit can be made to wait for a replica that never comes.
-        super().__init__(
-            PostgresServer(settings={"max_connections": 200, "wal_level": "replica", "max_wal_senders": 2})
-        )
+        # Some WAL senders, so that a commit can be made to wait for a replica that never comes. And a server that is to
+        # stop waits for each connection that has just come and says nothing, as over a silent way.
+        settings = {"max_connections": 200, "wal_level": "replica", "max_wal_senders": 2, "authentication_timeout": 2}
+        super().__init__(PostgresServer(settings=settings))
         self.injuries = {
             "server stopped": self._gone(self.server.stop),
             "server crashed": self._gone(self.server.crash),
