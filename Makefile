@@ -68,7 +68,7 @@ unit-others:
 	$(call FAST,tests/unit --ignore-glob='*/unit/sch*' --ignore-glob='*/unit/_core' --ignore-glob='*/unit/combinators')
 
 faults: $(READY) ## Put a cluster on each kind of store under every kind of fault, and judge its log
-	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py --numprocesses auto $(PYTEST)
+	$(BIN)/python -m pytest tests/fault/test_checker.py tests/fault/test_checker_of_people.py tests/fault/test_mutations.py tests/fault/test_cluster_under_faults.py --numprocesses auto $(PYTEST)
 
 faults-long: $(READY) ## Put a cluster under random faults: SECONDS=60 for each BACKEND=all; SEED repeats a plan
 	$(BIN)/python -m tests.fault.harness --seconds $(or $(SECONDS),60) --backend $(or $(BACKEND),all) $(if $(SEED),--seed $(SEED))

@@ -1,27 +1,23 @@
-"""The checker finds each kind of broken promise in a log made by hand, and nothing in one that is as it should be.
-
-A log is written as one line a line: seconds, actor, event, and what there is to say about the key `job`.
-"""
+"""The checker finds each kind of broken promise in a log made by hand, and nothing in one that is as it should be."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import pytest
 
 from tests.fault.harness.checker import told, violations
 from tests.fault.harness.log import Line
-
-SECOND = 1_000_000
-RULES = {"lease": 3 * SECOND, "margin": SECOND // 2, "bound": SECOND, "again": 10 * SECOND, "attempts": 3}
-# By the clock of the store it is so much later than by that of the machine.
-STORE = 1000 * SECOND
-NUMBERS = {"slot", "sent", "now", "until", "through", "defined", "decided", "since"}
-OF_STORE = {"slot", "now", "until", "through", "defined", "decided"}
+from tests.fault.harness.made_up import changed, found, log_of
+from tests.fault.harness.rules_of_leases import LEASE_RULES
+from tests.fault.harness.rules_of_recovery import RECOVERY_RULES
+from tests.fault.harness.rules_of_slots import SLOT_RULES
 
 CLEAN = """
 0.0 runner schedule step=2 runs_all=False
 1.9 a asked op=claim
 2.1 a granted token=21 sent=1.9 now=2 until=5 slot=2 attempt=1
-2.2 a started token=21 is_stubborn=False
+2.2 a started token=21
 2.3 a step token=21
 2.4 resource accepted token=21
 2.9 a asked op=renew
@@ -32,7 +28,7 @@ CLEAN = """
 3.3 a answered token=21 answer=recorded sent=3.2
 4.0 b asked op=claim
 4.1 b granted token=41 sent=4.0 now=4 until=7 slot=4 attempt=1
-4.2 b started token=41 is_stubborn=False
+4.2 b started token=41
 4.3 b step token=41
 4.4 resource accepted token=41
 4.5 b told token=41 cause=LeaseLost
@@ -44,7 +40,7 @@ CLEAN = """
 5.0 runner calm
 5.0 a asked op=claim
 5.1 a granted token=51 sent=5.0 now=5 until=8 slot=4 attempt=2
-5.2 a started token=51 is_stubborn=False
+5.2 a started token=51
 5.3 a returned token=51 how=done
 5.4 a asked op=finish
 5.4 a finish token=51 outcome=succeeded through=4 sent=5.4
@@ -61,46 +57,7 @@ CLEAN = """
 """
 
 
-def line_of(text: str) -> Line:
-    m, actor, event, *rest = text.split()
-    facts = {}
-    token = 0
-    for part in rest:
-        name, _, value = part.partition("=")
-        if name == "token":
-            token = int(value)
-        else:
-            facts[name] = value_of(name, value)
-    return Line(round(float(m) * SECOND), actor, event, "job", token, facts)
-
-
-def value_of(name: str, text: str) -> object:
-    if text in {"None", "True", "False"}:
-        return {"None": None, "True": True, "False": False}[text]
-    if name == "step":
-        return round(float(text) * SECOND)
-    if name in NUMBERS:
-        return round(float(text) * SECOND) + STORE * (name in OF_STORE)
-    return int(text) if text.isdigit() else text
-
-
-def log_of(text: str) -> list[Line]:
-    lines = [line_of(each) for each in text.strip().splitlines()]
-    return [Line(0, "runner", "rules", facts=RULES), *sorted(lines, key=lambda line: line.m)]
-
-
-def log_with(*added: str, without: str = "", instead: tuple[str, str] | None = None) -> list[Line]:
-    """Return the clean log with more lines, without those that begin so, and with a text instead of another."""
-    lines = [each for each in CLEAN.strip().splitlines() if not (without and each.startswith(without))]
-    text = "\n".join([*lines, *added])
-    if instead is not None:
-        assert instead[0] in text
-        text = text.replace(*instead)
-    return log_of(text)
-
-
-def found(lines: list[Line]) -> set[tuple[str, str]]:
-    return {(violation.rule, violation.what) for violation in violations(lines)}
+log_with = partial(changed, CLEAN)
 
 
 def test_nothing_is_wrong_with_a_log_of_what_was_promised() -> None:
@@ -116,7 +73,7 @@ def test_an_instance_that_was_killed_is_told_nothing_and_its_slot_is_taken_over_
     0.0 runner schedule step=2 runs_all=False
     1.9 a asked op=claim
     2.1 a granted token=21 sent=1.9 now=2 until=5 slot=2 attempt=1
-    2.2 a started token=21 is_stubborn=False
+    2.2 a started token=21
     5.0 b asked op=claim
     5.1 b granted token=51 sent=5.0 now=5 until=8 slot=2 attempt=2
     9.0 b bye
@@ -129,7 +86,7 @@ def test_a_frozen_instance_is_told_when_it_goes_on() -> None:
     0.0 runner schedule step=2 runs_all=False
     1.9 a asked op=claim
     2.1 a granted token=21 sent=1.9 now=2 until=5 slot=2 attempt=1
-    2.2 a started token=21 is_stubborn=False
+    2.2 a started token=21
     5.0 b asked op=claim
     5.1 b granted token=51 sent=5.0 now=5 until=8 slot=2 attempt=2
     30.0 a stall since=2.3
@@ -169,7 +126,7 @@ BROKEN = [
             0.0 runner schedule step=2 runs_all=False
             1.9 a asked op=claim
             2.1 a granted token=21 sent=1.9 now=2 until=5 slot=2 attempt=1
-            2.2 a started token=21 is_stubborn=False
+            2.2 a started token=21
             4.5 a asked op=renew
             4.6 a kept token=21 sent=4.5 now=4.5 until=7.5
             6.5 a returned token=21 how=done
@@ -322,10 +279,6 @@ def test_it_finds(lines: list[Line], expected: tuple[str, str]) -> None:
 
 
 def test_every_rule_has_a_log_that_breaks_it() -> None:
-    from tests.fault.harness.rules_of_leases import LEASE_RULES
-    from tests.fault.harness.rules_of_recovery import RECOVERY_RULES
-    from tests.fault.harness.rules_of_slots import SLOT_RULES
-
     broken = {expected[0] for _, _, expected in BROKEN} | {"no step after"}
     assert broken == {*LEASE_RULES, *SLOT_RULES, *RECOVERY_RULES}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.harness.arena import Arena
+from tests.fault.harness.arena import HEARS, Arena
 from tests.fault.harness.backends import Sqlite
 from tests.fault.harness.checker import told, violations
 from tests.fault.harness.log import read
@@ -24,6 +24,10 @@ LONG = 3.0
 HALTED = Fault("frozen between check and write", 0, LONG)
 LOCKED = Fault("file locked", None, LONG)
 PEACE = Fault("frozen for a moment", 0, 0.1)
+# Of a schedule that has a slot each second.
+PAUSED = Fault("paused", 1, LONG)
+TRIGGERED = Fault("triggered", 1, 1.0)
+DRAINED = Fault("drained", 0, HEARS + LONG)
 ROUNDS = 5
 
 
@@ -42,7 +46,7 @@ def is_caught(folder: Path, rule: str, *options: str, fault: Fault = PEACE, is_f
     return False
 
 
-@pytest.mark.parametrize("fault", [HALTED, LOCKED], ids=str)
+@pytest.mark.parametrize("fault", [HALTED, LOCKED, PAUSED, TRIGGERED, DRAINED], ids=str)
 def test_no_rule_is_broken_without_a_mutation(fault: Fault, tmp_path: Path) -> None:
     with Arena(Sqlite(tmp_path), tmp_path, "--longer=4") as arena:
         time.sleep(1)
@@ -74,3 +78,15 @@ def test_letting_go_before_the_task_has_returned_is_caught(tmp_path: Path) -> No
 
 def test_skipping_the_compare_and_set_of_slots_is_caught(tmp_path: Path) -> None:
     assert is_caught(tmp_path, "not started again", "--mutation=no compare and set")
+
+
+def test_a_store_that_forgets_a_pause_is_caught(tmp_path: Path) -> None:
+    assert is_caught(tmp_path, "paused", "--mutation=no pause", fault=PAUSED)
+
+
+def test_running_what_was_asked_for_twice_is_caught(tmp_path: Path) -> None:
+    assert is_caught(tmp_path, "run once", "--mutation=requests stay", fault=TRIGGERED)
+
+
+def test_an_instance_that_does_not_hear_that_it_is_drained_is_caught(tmp_path: Path) -> None:
+    assert is_caught(tmp_path, "drained", "--mutation=no draining", fault=DRAINED)

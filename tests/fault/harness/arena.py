@@ -16,6 +16,7 @@ from tests._support.processes import Program
 from tests.fault.harness.backends import Backend
 from tests.fault.harness.injuries import injure, stop
 from tests.fault.harness.log import Line, Log, read
+from tests.fault.harness.people import People
 from tests.fault.harness.plan import INSTANCES, Step
 from tests.fault.harness.resource import Resource
 from tests.fault.harness.schedules import SCHEDULES
@@ -23,6 +24,8 @@ from tests.fault.harness.seat import Seat
 
 BOUND = 1.0
 AGAIN = 20.0
+# Each second an instance asks for what is new; then a few calls may take as long as they may.
+HEARS = 2.5
 ATTEMPTS = 3
 _COMPLAINTS = ("ERROR", "CRITICAL", "Traceback", "Exception")
 # What is to be said when a slot was started too often, or when an instance stops while its store is away.
@@ -60,11 +63,14 @@ class Arena:
         self.stack = ExitStack()
         self.programs: dict[str, Program] = {}
         self._is_fenced = is_fenced
+        self._people_log = Log(self.path, "people")
+        self.people = People(backend.url(None), self._people_log)
         self._seats = [Seat(number, self, folder, options) for number in range(INSTANCES)]
 
     def __enter__(self) -> Self:
         self.stack.enter_context(self.backend)
         self.stack.callback(self.log.close)
+        self.stack.callback(self._people_log.close)
         # Their tables are there already: how long it takes to make them is another test's business.
         with closing(open_store(self.backend.url(None))) as store:
             store.states()
@@ -87,18 +93,20 @@ class Arena:
         for fault in step.faults:
             self.faults[fault.kind] += 1
             self.log.write("fault", kind=fault.kind, target=fault.target, seconds=round(fault.seconds, 3))
-            undo.append((fault, injure(fault, self.backend, self._seats)))
+            undo.append((fault, injure(fault, self.backend, self._seats, self.people)))
         begun = time.monotonic()
         for fault, heal in sorted(undo, key=lambda each: each[0].seconds):
             time.sleep(max(0.0, begun + fault.seconds - time.monotonic()))
             heal()
             self.log.write("healed", kind=fault.kind, target=fault.target)
+        self.people.let_all_go_on()
         time.sleep(step.pause)
 
     def end(self) -> None:
         """See that everything runs again, and that all of it stops in peace and leaves nothing behind."""
         for seat in self._seats:
             seat.recover()
+        self.people.let_all_go_on()
         self._see_that_all_runs()
         # On a slow machine a store may be away without any fault, and then nobody can say goodbye.
         until(lambda: all(away == back for away, back in (news(seat.program) for seat in self._seats)), "all are back")
@@ -122,6 +130,7 @@ class Arena:
         events = Counter(line.event for line in self.lines)
         outcomes = Counter(line["outcome"] for line in self.lines if line.event == "record")
         parts = [f"{sum(self.faults.values())} faults", f"{events['started']} runs", f"{dict(outcomes)}"]
+        parts += [f"{events['wished']} wishes of people"]
         return ", ".join([*parts, f"{events['told']} told of a loss or a stop", f"{events['refused']} writes refused"])
 
     def _write_rules(self) -> None:
@@ -131,6 +140,7 @@ class Arena:
             lease=_micros(self.lease),
             margin=_micros(margin),
             bound=_micros(BOUND),
+            hears=_micros(HEARS),
             again=_micros(AGAIN),
             attempts=ATTEMPTS,
         )
@@ -138,15 +148,29 @@ class Arena:
             self.log.write("schedule", job.id, step=job.every * 1_000_000, runs_all=job.runs_all)
 
     def _see_that_all_runs(self) -> None:
-        """Wait until every schedule was started and recorded, or until it is too late for that."""
+        """Wait until all schedules, all that was asked for and all instances are at it, or until it is too late."""
         offset = self.path.stat().st_size
         self.log.write("calm")
 
         def all_ran(new: Sequence[Line]) -> bool:
-            seen = {(line.event, line.key) for line in new}
-            return all((event, job.id) in seen for event in ("started", "answered") for job in SCHEDULES)
+            started = {(line.key, line.token) for line in new if line.event == "started" and not line["manual"]}
+            answered = {(line.key, line.token) for line in new if line.event == "answered"}
+            return {job.id for job in SCHEDULES} == {key for key, _ in started & answered} and not self._requests()
 
         self._until(all_ran, within=AGAIN + 1, offset=offset)
+        requests = self._requests()
+        self.log.write("left", what="requests", count=len(requests), which=requests)
+        self._until(self._is_nobody_drained, within=AGAIN)
+
+    def _requests(self) -> Sequence[str]:
+        """Return of which schedules a run was asked for by hand that has not come to an end."""
+        with closing(open_store(self.backend.url(None))) as store:
+            return [state.id for state in store.states() if state.requested is not None or state.manual]
+
+    def _is_nobody_drained(self, lines: Sequence[Line]) -> bool:
+        """Tell whether no instance believes that it shall start nothing."""
+        heard = {line.actor: line["is_draining"] for line in lines if line.event == "heard"}
+        return not any(heard.get(seat.actor) for seat in self._seats)
 
     def _until(self, condition: Callable[[Sequence[Line]], bool], *, within: float, offset: int = 0) -> None:
         end = time.monotonic() + within
@@ -155,9 +179,9 @@ class Arena:
 
     def _write_history(self, state: ScheduleState, history: Sequence[RunRecord]) -> None:
         about = {"defined": state.defined, "decided": state.decided, "slot": state.slot, "owner": state.owner}
-        self.log.write("state", state.id, state.token, **about)
+        self.log.write("state", state.id, state.token, manual=state.manual, **about)
         for record in reversed(history):
-            names = ("slot", "until", "count", "outcome", "reason", "attempt", "started")
+            names = ("slot", "until", "count", "outcome", "reason", "manual", "attempt", "started")
             self.log.write("record", record.id, record.token, **{name: getattr(record, name) for name in names})
 
     def _write_what_is_left(self, names: Sequence[str]) -> None:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from tests.fault.harness.log import Line
 from tests.fault.harness.rules_of_leases import LEASE_RULES
+from tests.fault.harness.rules_of_people import PEOPLE_RULES
 from tests.fault.harness.rules_of_recovery import RECOVERY_RULES
 from tests.fault.harness.rules_of_slots import SLOT_RULES
 from tests.fault.harness.story import Story, span
+
+RULES = {**LEASE_RULES, **SLOT_RULES, **PEOPLE_RULES, **RECOVERY_RULES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,7 @@ def violations(lines: Sequence[Line]) -> Sequence[Violation]:
     if not any(line.event == "rules" for line in lines):
         return [Violation("log", "it does not say by which rules it is to be judged", ())]
     story = Story(lines)
-    return [
-        Violation(name, what, span(proof))
-        for name, rule in {**LEASE_RULES, **SLOT_RULES, **RECOVERY_RULES}.items()
-        for what, proof in rule(story)
-    ]
+    return [Violation(name, what, span(proof)) for name, rule in RULES.items() for what, proof in rule(story)]
 
 
 def told(found: Iterable[Violation]) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from tests._support.proxy import Proxy, Way
 from tests.fault.harness.backends import Backend
-from tests.fault.harness.plan import OF_WAYS, Fault
+from tests.fault.harness.people import People
+from tests.fault.harness.plan import OF_PEOPLE, OF_WAYS, Fault
+from tests.fault.harness.schedules import SCHEDULES
 from tests.fault.harness.seat import Seat
 
 _TWO_HOURS = 7200
@@ -19,15 +21,32 @@ _TEXT = b"long"
 Heal = Callable[[], object]
 
 
-def injure(fault: Fault, backend: Backend, seats: Sequence[Seat]) -> Heal:
+def injure(fault: Fault, backend: Backend, seats: Sequence[Seat], people: People) -> Heal:
     """Do what a fault is, and return what undoes it."""
     if fault.kind in backend.injuries:
         return backend.injuries[fault.kind]()
     if fault.kind in OF_WAYS:
         ways = [seat.way for seat in seats if seat.way is not None and fault.target in {None, seat.number}]
         return _cut(fault, ways)
+    if fault.kind in OF_PEOPLE:
+        return _ask(fault, seats, people)
     assert fault.target is not None
     return _harm(fault, seats[fault.target])
+
+
+def _ask(fault: Fault, seats: Sequence[Seat], people: People) -> Heal:
+    if fault.kind == "drained":
+        assert fault.target is not None
+        actor = seats[fault.target].actor
+        people.drain(actor)
+        return lambda: people.undrain(actor)
+    id = None if fault.target is None else SCHEDULES[fault.target].id
+    if "paused" in fault.kind:
+        people.pause(id)
+    if "triggered" in fault.kind:
+        people.trigger(id)
+    # The second request may come before what was asked for first has begun.
+    return lambda: people.resume(id) if "paused" in fault.kind else people.trigger(id)
 
 
 def _cut(fault: Fault, ways: Sequence[Proxy]) -> Heal:

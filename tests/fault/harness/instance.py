@@ -100,11 +100,12 @@ class _Noted:
         self._ctx = ctx
         self._slot = (run.slot - EPOCH) // timedelta(microseconds=1)
         self._attempt = run.attempt
+        self._is_manual = run.trigger == "manual"
 
     def __enter__(self) -> Self:
         self._instance.failpoints.reach("before start")
-        about = {"slot": self._slot, "attempt": self._attempt, "is_stubborn": self._job.is_stubborn}
-        self._instance.log.write("started", self._job.id, self.token, **about)
+        about = {"slot": self._slot, "attempt": self._attempt, "manual": self._is_manual}
+        self._instance.log.write("started", self._job.id, self.token, is_stubborn=self._job.is_stubborn, **about)
         self._forget = self._ctx.on_done(self._told)
         return self
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from tasker.lease import renewal
-from tasker.ports import Answer, Claimed, Ending, Finished, Proposal, Store
+from tasker.ports import Answer, Beaten, Claimed, Ending, Finished, Polled, Proposal, Store
 from tasker.scheduler import _runner
 
 _AN_HOUR = 3_600_000_000
@@ -76,6 +76,36 @@ def _before(proposal: Proposal, next_slot: int | None) -> int:
     return proposal.slot - max(step, 1_000_000)
 
 
+class _NoPause(_Altered):
+    """Nobody hears of a pause, and it is forgotten when the next slot is claimed."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        self._execute("UPDATE tasker_schedule SET paused = NULL")
+        return self._store.claim(owner, ttl, capacity, proposals)
+
+    def poll(self, epoch: int) -> Polled:
+        polled = self._store.poll(epoch)
+        return replace(polled, states=tuple(replace(state, paused=None) for state in polled.states))
+
+
+class _RequestsStay(_Altered):
+    """What was asked for by hand is asked for still when its run has begun."""
+
+    def claim(self, owner: str, ttl: int, capacity: int, proposals: Sequence[Proposal]) -> Claimed:
+        claimed = self._store.claim(owner, ttl, capacity, proposals)
+        for grant in claimed.grants:
+            if grant.manual:
+                self._execute("UPDATE tasker_schedule SET requested = ? WHERE id = ?", grant.slot, grant.id)
+        return claimed
+
+
+class _NoDraining(_Altered):
+    """No instance hears that it is to start nothing new."""
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        return replace(self._store.beat(owner, name, version), is_draining=False)
+
+
 def _renew_after_expiry(store: Store, url: str) -> Store:
     """Whoever held a lease renews it whenever he can, and believes that it is his until he hears otherwise."""
     renewal.Renewal.deadline_of = lambda self, sent: sent + 3600  # type: ignore[method-assign]
@@ -103,6 +133,9 @@ _MUTATIONS: Mapping[str, Callable[[Store, str], Store]] = {
     "no token check": partial(_altered, _NoTokenCheck),
     "local clock": partial(_altered, _LocalClock),
     "no compare and set": partial(_altered, _NoCompareAndSet),
+    "no pause": partial(_altered, _NoPause),
+    "requests stay": partial(_altered, _RequestsStay),
+    "no draining": partial(_altered, _NoDraining),
     "renew after expiry": _renew_after_expiry,
     "release before return": _release_before_return,
 }

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tasker.ports import Claimed, Done, Ending, Finished, Held, Proposal, Renewed, Store
+from tasker.errors import StoreUnavailable
+from tasker.ports import Beaten, Claimed, Done, Ending, Finished, Held, Proposal, Renewed, Store
 from tests.fault.harness.log import Log
 
 POINTS = (
@@ -43,6 +44,7 @@ class Observed:
         self._store = store
         self._log = log
         self._failpoints = failpoints
+        self._is_draining = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -54,7 +56,8 @@ class Observed:
         self._failpoints.reach("after claim")
         for grant in claimed.grants:
             about = {"slot": grant.slot, "attempt": grant.attempt, "until": grant.lease_until}
-            self._log.write("granted", grant.id, grant.token, sent=sent, now=claimed.now, **about)
+            by_hand = {"manual": grant.manual, "requested": grant.state.requested}
+            self._log.write("granted", grant.id, grant.token, sent=sent, now=claimed.now, **about, **by_hand)
         return claimed
 
     def renew(self, owner: str, ttl: int, held: Sequence[Held], timeout: float) -> Renewed:
@@ -84,3 +87,14 @@ class Observed:
     def release(self, owner: str, abandoned: Sequence[Held]) -> Done:
         self._log.write("asked", op="release", abandoned=[asdict(each) for each in abandoned])
         return self._store.release(owner, abandoned)
+
+    def beat(self, owner: str, name: str, version: str) -> Beaten:
+        try:
+            beaten = self._store.beat(owner, name, version)
+        except StoreUnavailable:
+            self._log.write("unheard")
+            raise
+        if beaten.is_draining != self._is_draining:
+            self._is_draining = beaten.is_draining
+            self._log.write("heard", is_draining=beaten.is_draining)
+        return beaten

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tests._support.proxy import Way
 from tests.fault.harness.observed import POINTS
+from tests.fault.harness.schedules import SCHEDULES
 
 INSTANCES = 3
 WITH_WRONG_CLOCK = 2
@@ -27,14 +28,17 @@ OF_CLOCKS = ("clock ahead", "clock behind")
 OF_POOLS = ("pool exhausted",)
 OF_WAYS = (*(f"way {way.value}" for way in Way if way is not Way.OPEN), "way slow", "way reset", "way cut once")
 
+OF_SCHEDULES = ("paused", "paused and triggered", "triggered")
+OF_PEOPLE = (*OF_SCHEDULES, "all paused", "all triggered", "drained")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault.
+    """One fault, or something that people do.
 
     Attributes:
         kind: What happens.
-        target: To which instance, or to the way of which; `None`: to all ways, or to the server.
+        target: To which instance, to the way of which, or to which schedule; `None`: to all of them, or to the server.
         seconds: For how long, if it lasts.
     """
 
@@ -43,7 +47,8 @@ class Fault:
     seconds: float
 
     def __str__(self) -> str:
-        whom = "all" if self.target is None else f"instance {self.target}"
+        of = "schedule" if self.kind in OF_SCHEDULES else "instance"
+        whom = "all" if self.target is None else f"{of} {self.target}"
         return f"{self.kind}, {whom}, {self.seconds:.1f} s"
 
 
@@ -58,9 +63,9 @@ class Step:
 def kinds_for(backend: str, injuries: Sequence[str]) -> Sequence[str]:
     """Return the faults that there are for a kind of store, whose server can be injured so."""
     if backend == "sqlite":  # its clock is that of the machine, and there is no way to it
-        return [*OF_INSTANCES, *injuries]
+        return [*OF_INSTANCES, *OF_PEOPLE, *injuries]
     of_pools = OF_POOLS if backend == "postgresql" else ()
-    return [*OF_INSTANCES, *OF_CLOCKS, *of_pools, *OF_WAYS, *injuries]
+    return [*OF_INSTANCES, *OF_PEOPLE, *OF_CLOCKS, *of_pools, *OF_WAYS, *injuries]
 
 
 def each_once(kinds: Sequence[str], seed: int, lease: float) -> Iterator[Step]:
@@ -76,22 +81,36 @@ def each_once(kinds: Sequence[str], seed: int, lease: float) -> Iterator[Step]:
 
 
 def endless(kinds: Sequence[str], seed: int, lease: float) -> Iterator[Step]:
-    """Yield faults for ever, one to three at a time, of which one at most is the server's."""
+    """Yield faults for ever, one to three at a time, of which one at most is the server's; people act every other time.
+
+    What they do may come before the faults, and after them.
+    """
     draw = random.Random(seed)
-    others = [kind for kind in kinds if not _is_of_server(kind)]
+    faults = [kind for kind in kinds if kind not in OF_PEOPLE]
+    others = [kind for kind in faults if not _is_of_server(kind)]
     while True:
         some = draw.sample(others, draw.randint(0, 2))
-        last = draw.choice([kind for kind in kinds if kind not in some])
-        yield _step([*some, last], draw, lease, longest_pause=2 * lease)
+        some += draw.sample([kind for kind in faults if kind not in some], 1)
+        some += draw.sample(OF_PEOPLE, draw.randint(0, 1))
+        yield _step(draw.sample(some, len(some)), draw, lease, longest_pause=2 * lease)
 
 
 def _is_of_server(kind: str) -> bool:
-    return kind not in {*OF_INSTANCES, *OF_CLOCKS, *OF_POOLS, *OF_WAYS}
+    return kind not in {*OF_INSTANCES, *OF_PEOPLE, *OF_CLOCKS, *OF_POOLS, *OF_WAYS}
 
 
 def _step(kinds: Sequence[str], draw: random.Random, lease: float, longest_pause: float) -> Step:
     targets = draw.sample(range(INSTANCES), INSTANCES)
-    return Step([_fault(kind, targets.pop(), draw, lease) for kind in kinds], draw.uniform(0.1, longest_pause))
+    faults = [
+        _act(kind, draw, lease) if kind in OF_PEOPLE else _fault(kind, targets.pop(), draw, lease) for kind in kinds
+    ]
+    return Step(faults, draw.uniform(0.1, longest_pause))
+
+
+def _act(kind: str, draw: random.Random, lease: float) -> Fault:
+    if kind == "drained":  # it has to hear of it first
+        return Fault(kind, draw.randrange(INSTANCES), draw.uniform(2.5, 3.5) * lease)
+    return Fault(kind, draw.randrange(len(SCHEDULES)) if kind in OF_SCHEDULES else None, draw.uniform(0.5, 2.0) * lease)
 
 
 def _fault(kind: str, target: int, draw: random.Random, lease: float) -> Fault:

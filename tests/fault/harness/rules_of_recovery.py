@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tests.fault.harness.log import Line
 from tests.fault.harness.rules_of_leases import Finding, Rule
 from tests.fault.harness.story import Story
 
@@ -14,9 +15,15 @@ def runs_again(story: Story) -> Iterator[Finding]:
         limit = calm.m + story.rules.again
         for schedule in story.by_event["schedule"]:
             for what, event in (("started", "started"), ("recorded", "answered")):
-                after = [line for line in story.by_event[event] if line.key == schedule.key and line.m > calm.m]
+                lines = (line for line in story.by_event[event] if line.key == schedule.key and line.m > calm.m)
+                after = [line for line in lines if not _is_manual(line, story)]
                 if not after or after[0].m > limit:
                     yield f"nothing was {what} of {schedule.key} in time after the last fault", [calm, *after[:1]]
+
+
+def _is_manual(line: Line, story: Story) -> bool:
+    lease = story.leases.get((line.key, line.token))
+    return lease is not None and bool(lease.granted["manual"])
 
 
 def nothing_left(story: Story) -> Iterator[Finding]:

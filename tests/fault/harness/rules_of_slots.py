@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.fault.harness.log import Line
 from tests.fault.harness.rules_of_leases import Finding, Rule
@@ -15,11 +15,10 @@ _GOES_BACK = frozenset({"lease_lost", "interrupted"})
 
 def never_early(story: Story) -> Iterator[Finding]:
     """Yield the slots that were given before they were due, by the store's clock, and those that no schedule has."""
-    steps = {line.key: line["step"] for line in story.by_event["schedule"]}
     for line in story.by_event["granted"]:
         if line["now"] < line["slot"]:
             yield "a slot was given before it was due", [line]
-        if line["slot"] % steps[line.key]:
+        if line["slot"] % story.steps[line.key] and not line["manual"]:
             yield "what was given is no slot of the schedule", [line]
 
 
@@ -46,7 +45,8 @@ def not_started_again(story: Story) -> Iterator[Finding]:
         ]
         answered.sort(key=lambda each: each[0])
         known, decided = 0, None
-        for line in sorted((lease.granted for lease in leases), key=lambda line: line["sent"]):
+        by_schedule = [lease.granted for lease in leases if not lease.granted["manual"]]
+        for line in sorted(by_schedule, key=lambda line: line["sent"]):
             while known < len(answered) and answered[known][0] < line["sent"]:
                 decided = answered[known] if decided is None or answered[known][1] > decided[1] else decided
                 known += 1
@@ -56,17 +56,20 @@ def not_started_again(story: Story) -> Iterator[Finding]:
 
 def exactly_one_outcome(story: Story) -> Iterator[Finding]:
     """Yield the slots that were lost, those that were both run and skipped, and those that were given up too early."""
-    steps = {line.key: line["step"] for line in story.by_event["schedule"]}
     for state in story.by_event["state"]:
-        slots = _slots(state["defined"], state["decided"], steps[state.key])
+        records, step = story.records[state.key], story.steps[state.key]
+        # The slot in the row has its outcome to come, also if a pause that ended has decided later ones.
+        in_row = None if state["manual"] else state["slot"]
+        slots = {slot for slot in _slots(state["defined"], state["decided"], step) if slot != in_row}
         # The last record of a slot is its outcome.
-        final = {line["slot"]: line for line in story.records[state.key] if _is_run(line) and line["slot"] in slots}
+        final = {slot: line for line in records if is_run(line) for slot in slots_of(line, step) if slot in slots}
         skipped: dict[int, list[Line]] = defaultdict(list)
-        for line in story.records[state.key]:
-            for slot in () if _is_run(line) else _slots(line["slot"] - 1, line["until"], steps[state.key]):
+        for line in records:
+            for slot in () if is_run(line) else slots_of(line, step):
                 skipped[slot].append(line)
+        lost = slots - {*final, *skipped}
         yield from (
-            (f"slot {slot} has no outcome", [state]) for slot in slots if not (slot in final or slot in skipped)
+            (f"slot {slot} has no outcome", [state]) for slot in sorted(lost - _forgotten(story, state.key, lost))
         )
         for slot, lines in skipped.items():
             if len(lines) > 1 or slot in final:
@@ -76,21 +79,52 @@ def exactly_one_outcome(story: Story) -> Iterator[Finding]:
                 yield f"slot {slot} was given up too early", [line, state]
 
 
+def _forgotten(story: Story, key: str, lost: set[int]) -> set[int]:
+    """Return the lost slots that were missed before one that was in the row while its schedule was paused and resumed.
+
+    The run for it records them with its end, unless it is another one that begins after the pause: that knows no more
+    where they began. Where all slots are run, none is missed so.
+    """
+    if story.runs_all(key):
+        return set()
+    step = story.steps[key]
+    began = {line["slot"] for line in story.by_event["granted"] if line.key == key and not line["manual"]}
+    found: set[int] = set()
+    for line in story.records[key]:
+        slot = line["slot"] - 1
+        while line["reason"] == "paused" and (slot in began or slot in found) and slot - step in lost:
+            slot -= step
+            found.add(slot)
+    return found
+
+
 def skips_are_allowed(story: Story) -> Iterator[Finding]:
-    """Yield the ranges of skipped slots that do not add up, or that skip what was to be run."""
-    schedules = {line.key: line for line in story.by_event["schedule"]}
+    """Yield the ranges of skipped slots that do not add up, or that skip what was to be run.
+
+    A pause is another rule's business: nobody counts what it has swallowed, nor what is left of a range that began in
+    it.
+    """
     for line in story.by_event["record"]:
-        if _is_run(line):
+        if is_run(line) or line["reason"] == "paused":
             continue
-        slots = _slots(line["slot"] - 1, line["until"], schedules[line.key]["step"])
-        if line["count"] != len(slots):
+        slots = slots_of(line, story.steps[line.key])
+        is_cut = line["count"] is None and any(wish.act == "resume" and wish.is_of(line.key) for wish in story.wishes)
+        if line["count"] != len(slots) and not is_cut:
             yield f"a record says {line['count']} slots, and there are {len(slots)}", [line]
-        if schedules[line.key]["runs_all"]:
+        if story.runs_all(line.key):
             yield "slots were skipped of a schedule that runs all of them", [line]
 
 
-def _is_run(record: Line) -> bool:
+def is_run(record: Line) -> bool:
+    """Tell whether a record is that of a run."""
     return bool(record["outcome"] != "skipped")
+
+
+def slots_of(record: Line, step: int) -> Sequence[int]:
+    """Return the slots of the schedule that a record is about: none, if the run was asked for by hand."""
+    if is_run(record):
+        return () if record["manual"] else (record["slot"],)
+    return _slots(record["slot"] - 1, record["until"], step)
 
 
 def _slots(after: int, until: int, step: int) -> range:
@@ -102,7 +136,7 @@ def attempts_follow(story: Story) -> Iterator[Finding]:
     for records in story.records.values():
         by_slot: dict[int, list[Line]] = defaultdict(list)
         for line in records:
-            if _is_run(line):
+            if is_run(line):
                 by_slot[line["slot"]].append(line)
         for slot, lines in by_slot.items():
             if [line["attempt"] for line in lines] != list(range(1, len(lines) + 1)):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tests.fault.harness.log import Line
+from tests.fault.harness.wishes import Wish, wishes_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Rules:
         lease: The length of a lease.
         margin: How long before its end it is not trusted any more.
         bound: How long a process that runs may take to notice something.
+        hears: How long a process that runs may take to hear what people have asked of it.
         again: How long after the last fault everything must have run again.
         attempts: How often a slot is started, at most, that is never answered for.
     """
@@ -31,6 +33,7 @@ class Rules:
     lease: int
     margin: int
     bound: int
+    hears: int
     again: int
     attempts: int
 
@@ -97,6 +100,28 @@ class Story:
         for line in self.by_event["record"]:
             found[line.key].append(line)
         return found
+
+    @cached_property
+    def steps(self) -> dict[str, int]:
+        """How far apart the slots of each schedule are."""
+        return {line.key: line["step"] for line in self.by_event["schedule"]}
+
+    def runs_all(self, key: str) -> bool:
+        """Tell whether no slot of a schedule may be skipped for a run or for an absence."""
+        return any(line["runs_all"] for line in self.by_event["schedule"] if line.key == key)
+
+    @cached_property
+    def grants_by_actor(self) -> dict[str, list[Line]]:
+        """What each instance was given, in that order."""
+        found: dict[str, list[Line]] = defaultdict(list)
+        for line in self.by_event["granted"]:
+            found[line.actor].append(line)
+        return found
+
+    @cached_property
+    def wishes(self) -> Sequence[Wish]:
+        """What people asked for."""
+        return wishes_in(self.lines)
 
     def trusted(self, lease: Lease) -> tuple[int, list[Line]]:
         """Return until when a lease was trusted, and the lines that say so."""
