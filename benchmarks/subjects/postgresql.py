@@ -33,6 +33,7 @@ class Load(NamedTuple):
     number: int
     period: float
     keeps_history: bool = True
+    together: bool = True
 
 
 SATURATED = {
@@ -56,7 +57,8 @@ def measure(effort: Effort) -> Report:
     with postgresql() as server:
         most = _measure(server, SATURATED, effort, with_floor=True)
         number = round(SHARE * PERIOD * most.medians("runs/s")[FLOOR])
-        on_time = _measure(server, {"tasker": Load("ours.many_sync_jobs", number, PERIOD)}, effort, with_floor=False)
+        spread = Load("ours.many_sync_jobs", number, PERIOD, together=False)
+        on_time = _measure(server, {"tasker": spread}, effort, with_floor=False)
         herd = _measure(server, HERD, effort, with_floor=False)
     return Report(
         "PostgreSQL",
@@ -114,7 +116,7 @@ def _measure(server: PostgresServer, loads: dict[str, Load], effort: Effort, *, 
                     period=load.period,
                     seconds=max(effort.seconds, 4 * load.period),
                     url=server.url(name),
-                    together=True,
+                    together=load.together,
                 )
 
         return run

@@ -39,8 +39,9 @@ def measure(effort: Effort) -> Report:
                 "sleep loops",
                 rounds.ratio("CPU", "tasker", "asyncio"),
                 1.5,
-                needed="each run is an asyncio task of its own, so that it can be cancelled alone;"
-                " a run in the task of its loop would reach it, and leave its cancellations and variables to the next",
+                needed="each run is an asyncio task of its own, so that it can be cancelled alone, which is two turns"
+                " of the loop more; a run in the task that repeats it would leave its cancellations and variables to"
+                " the next",
             ),
             Goal("`with_repeat`: memory per task", "sleep loops", rounds.ratio("bytes", "tasker", "asyncio"), 2.0),
         ],
