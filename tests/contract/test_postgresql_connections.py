@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import psycopg
 import psycopg_pool
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -23,7 +25,7 @@ from tasker import Context
 from tasker.errors import StoreUnavailable, TaskerError
 from tasker.ports import Definition, Ending, Grant, Held, Outcome, Proposal, ScheduleState
 from tasker.store import open_store
-from tasker.store.postgresql import LockerFactory, Repository, Store
+from tasker.store.postgresql import LockerFactory, Repository, Store, _connections
 from tasker.store.postgresql._session import Session
 from tests._support.pgbouncer import pgbouncer
 from tests._support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 - fixtures
@@ -520,3 +522,31 @@ def test_a_proxy_that_pools_transactions_is_enough(
     ):
         use_everything(store)
         assert postgres_server.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", name) == [(0,)]
+
+
+class Idle:
+    """An idle connection, to which the server has said something."""
+
+    closed = False
+    transaction_status = TransactionStatus.IDLE
+
+    def __init__(self, ours: socket.socket, then: Callable[[], object]) -> None:
+        self.pgconn = self
+        self._ours = ours
+        self._then = then
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def consume_input(self) -> None:
+        self._ours.recv(100)
+        self._then()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_last_word_is_told_from_a_notice_though_the_end_comes_a_little_later(*, ends: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"terminating connection")
+        connection: Any = Idle(ours, threading.Timer(0.01, theirs.shutdown, [socket.SHUT_WR]).start if ends else int)
+        assert _connections._was_ended(connection) is ends

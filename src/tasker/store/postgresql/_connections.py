@@ -241,6 +241,10 @@ def _one_call(
         connection.close()
 
 
+_END_FOLLOWS_WITHIN = 100
+"""Milliseconds."""
+
+
 def _was_ended(connection: Connection) -> bool:
     """Tell whether the server has ended an idle connection, without asking it."""
     if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
@@ -250,9 +254,10 @@ def _was_ended(connection: Connection) -> bool:
         poll.register(connection.fileno(), select.POLLIN)
         if not poll.poll(0):
             return False
-        # It may be a mere notice, or a ticket of TLS: then the connection is still good after reading it.
+        # It may be a mere notice, or a ticket of TLS: then the connection is still good after reading it. Or it is the
+        # server's last word, which the end follows.
         connection.pgconn.consume_input()
-        return bool(poll.poll(0))
+        return bool(poll.poll(_END_FOLLOWS_WITHIN))
     except (OSError, psycopg.Error):
         return True
 
