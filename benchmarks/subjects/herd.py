@@ -42,7 +42,7 @@ def measure(effort: Effort) -> Report:
                 name,
                 rounds.ratio("last started", "tasker", name),
                 limit,
-                needed="all that the driver does for a run comes before the last start, 50 to 100 µs for each, as the"
+                needed="all that the driver does for a run comes before the last start, 20 to 30 µs for each, as the"
                 " runs share the interpreter with it; to record later, or to let more than 64 go on at once, gains"
                 " nothing",
             )

@@ -1,5 +1,7 @@
 """Where the time of a run goes: a profile of the driver of a scheduler in memory that always has more to do."""
 
+# ruff: noqa: SLF001 - a profile looks inside
+
 from __future__ import annotations
 
 import cProfile
@@ -8,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import tasker
@@ -18,20 +19,24 @@ from benchmarks.report import Report, number, table
 from benchmarks.rounds import Figures, take_turns
 from tasker import schedule
 from tasker._core import threads
+from tasker.scheduler._runner import Runner
+from tasker.scheduler._work import Work
+from tasker.store import memory
 
 NUMBER = 1_000
 WARM_UP = 1.0
 THREAD = "tasker-scheduler"
-STAGES = {
-    ("_work.py", "_wishes"): "deciding what to ask for",
-    ("memory.py", "claim"): "the store's claim",
-    ("_work.py", "_start"): "starting: the context, the lease, and handing it to a thread or a loop",
-    ("_work.py", "_note_end"): "how it ended, and which slots that decides",
-    ("memory.py", "finish"): "the store's record",
-    ("_work.py", "_recorded"): "the row as it is after, and when to look again",
+STAGES: dict[Callable[..., object], str] = {
+    Work._wishes: "deciding what to ask for",
+    memory.Store.claim: "the store's claim",
+    Runner.start: "starting: the context, the lease, and handing it to a thread or a loop",
+    Runner._note_end: "how it ended, and which slots that decides",
+    memory.Store.finish: "the store's record",
+    Runner._recorded: "the row as it is after",
+    Work._consider: "when to look again",
 }
 """The functions of the driver and of the store that share its work; none of them calls another."""
-ALL = (("_work.py", "receive"), ("_work.py", "go_on"))
+ALL: tuple[Callable[..., object], ...] = (Work.receive, Work.go_on)
 REST = "messages, and all the rest"
 DRIVER = "the driver in all"
 PROCESS = "the whole process"
@@ -108,7 +113,13 @@ def _profile_drivers(profiler: cProfile.Profile) -> None:
 def _shares(profiler: cProfile.Profile) -> dict[str, float]:
     """Return which part of the driver's time each stage takes."""
     stats: Any = pstats.Stats(profiler)
-    taken = {(Path(file).name, name): figures[3] for (file, _, name), figures in stats.stats.items()}
-    whole = sum(taken[function] for function in ALL)
-    shares = {stage: taken[function] / whole for function, stage in STAGES.items()}
+    taken = {place: figures[3] for place, figures in stats.stats.items()}
+    whole = sum(taken[_place(function)] for function in ALL)
+    shares = {stage: taken[_place(function)] / whole for function, stage in STAGES.items()}
     return {**shares, REST: 1 - sum(shares.values())}
+
+
+def _place(function: Any) -> tuple[str, int, str]:  # noqa: ANN401 - any function
+    """Return how a profile names a function."""
+    code = function.__code__
+    return code.co_filename, code.co_firstlineno, code.co_name
